@@ -37,6 +37,8 @@ class FactKind:
     unit: str = ""
     words: tuple[str, ...] = ()
     words_from: str = ""
+    reads: tuple[str, ...] = ()
+    """Kinds of prefetched data that the fact rests on ("conditions", "medications", "history", "patient")."""
 
 
 _ROUTES: Final = (
@@ -63,13 +65,13 @@ ORDER_FACTS: Final = (
     FactKind("order.is_proposal", "truth", "intent is proposal: never more than information"),
     FactKind("order.is_readable", "truth", "the order was read in full: no element that a rule reads was dropped, right patient, FHIR R4"),
     FactKind("order.drug_is_known", "truth", "the ordered drug could be told at all"),
-    FactKind("order.indication", "words", "value sets of the order's own reason, else of the active problem list", words_from="valuesets"),
-    FactKind("order.indication_source", "words", "where the indication was found", words=("order", "problem-list", "none")),
+    FactKind("order.indication", "words", "value sets of the order's own reason, else of the active problem list", words_from="valuesets", reads=("conditions",)),
+    FactKind("order.indication_source", "words", "where the indication was found", words=("order", "problem-list", "none"), reads=("conditions",)),
     FactKind("order.indication_names", "text", "names of the indications found, from the value sets"),
-    FactKind("order.is_first", "truth", "no earlier order of the same drug class is known"),
-    FactKind("order.is_renewal", "truth", "the same daily dose as the order before"),
-    FactKind("order.increase", "quantity", "first daily dose of this order less the last one of the order before; below 0 for a decrease", unit="mg/d"),
-    FactKind("order.time_on_previous_dose", "quantity", "days since the order before began", unit="d"),
+    FactKind("order.is_first", "truth", "no earlier order of the same drug class is known", reads=("medications", "history")),
+    FactKind("order.is_renewal", "truth", "the same daily dose as the order before", reads=("medications", "history")),
+    FactKind("order.increase", "quantity", "first daily dose of this order less the last one of the order before; below 0 for a decrease", unit="mg/d", reads=("medications", "history")),
+    FactKind("order.time_on_previous_dose", "quantity", "days since the order before began", unit="d", reads=("medications", "history")),
 )
 EXPOSURE_FACTS: Final = (
     FactKind("drug", "words", "classes of the product", words_from="drug-classes"),
@@ -82,17 +84,17 @@ EXPOSURE_FACTS: Final = (
     FactKind("opioid_free_days", "quantity", "opioid-free days asked for after this drug, from the drug table", unit="d"),
 )
 DATA_FACTS: Final = (
-    FactKind("data.conditions", "words", "completeness of the problem list", words=_STATES),
-    FactKind("data.medications", "words", "completeness of the list of current medications", words=_STATES),
-    FactKind("data.history", "words", "completeness of recently ended medication orders", words=_STATES),
-    FactKind("data.patient", "words", "completeness of the patient's own data", words=_STATES),
+    FactKind("data.conditions", "words", "completeness of the problem list", words=_STATES, reads=("conditions",)),
+    FactKind("data.medications", "words", "completeness of the list of current medications", words=_STATES, reads=("medications",)),
+    FactKind("data.history", "words", "completeness of recently ended medication orders", words=_STATES, reads=("history",)),
+    FactKind("data.patient", "words", "completeness of the patient's own data", words=_STATES, reads=("patient",)),
 )
 PATIENT_FACTS: Final = (
-    FactKind("patient.conditions", "words", "value sets of the active problem list", words_from="valuesets"),
+    FactKind("patient.conditions", "words", "value sets of the active problem list", words_from="valuesets", reads=("conditions",)),
 )
 
 FACTS: Final[Mapping[str, FactKind]] = MappingProxyType({kind.name: kind for kind in (*ORDER_FACTS, *DATA_FACTS, *PATIENT_FACTS)})
-"""Facts of one order, by name; `exposures` stands apart because it is a list."""
+"""Facts of one order, by name; `exposures` stands apart because it is a list (it reads medications, history, conditions)."""
 EXPOSURES: Final[Mapping[str, FactKind]] = MappingProxyType({kind.name: kind for kind in EXPOSURE_FACTS})
 
 
