@@ -61,7 +61,9 @@ class RequestRefused(CdsError):
     `issue` is a code of the FHIR issue-type value set ("structure", "value", "required", "not-found", …).
     """
 
-    def __init__(self, code: str, found: str, expected: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST, issue: str = "structure") -> None:
+    def __init__(
+        self, code: str, found: str, expected: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST, issue: str = "structure"
+    ) -> None:
         """Keep the parts apart: the web floor writes them as an OperationOutcome."""
         self.code = code
         self.found = found

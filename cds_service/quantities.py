@@ -48,9 +48,50 @@ def _units() -> Mapping[str, Unit]:
 UNITS: Final = _units()
 
 PIECES: Final = frozenset(
-    "tablet tablets tab tabs tbl pill pills capsule capsules cap caps capsule(s) tablet(s) patch patches film films strip "
-    "strips lozenge lozenges troche troches suppository suppositories kit kits dose doses vial vials syringe syringes "
-    "unit-dose each ea piece pieces injection injections caplet caplets".split(),
+    [
+        "tablet",
+        "tablets",
+        "tab",
+        "tabs",
+        "tbl",
+        "pill",
+        "pills",
+        "capsule",
+        "capsules",
+        "cap",
+        "caps",
+        "capsule(s)",
+        "tablet(s)",
+        "patch",
+        "patches",
+        "film",
+        "films",
+        "strip",
+        "strips",
+        "lozenge",
+        "lozenges",
+        "troche",
+        "troches",
+        "suppository",
+        "suppositories",
+        "kit",
+        "kits",
+        "dose",
+        "doses",
+        "vial",
+        "vials",
+        "syringe",
+        "syringes",
+        "unit-dose",
+        "each",
+        "ea",
+        "piece",
+        "pieces",
+        "injection",
+        "injections",
+        "caplet",
+        "caplets",
+    ],
 )
 """Names of a counted dose form, as UCUM annotations ({tbl}), HL7 order units (TAB) and texts write them."""
 

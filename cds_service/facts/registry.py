@@ -51,6 +51,12 @@ ORDER_FACTS: Final = (
     FactKind("order.name", "text", "the service's own name of the ordered product"),
     FactKind("order.route", "words", "route of the order, else of the product", words=_ROUTES),
     FactKind("order.daily_dose", "quantity", "dose a day, averaged over the schedule; of a titration, its last step", unit="mg/d"),
+    FactKind(
+        "order.dose_class",
+        "words",
+        "class of the daily dose, by the bounds of the manifest; a titration is classed by its last step",
+        words=("low-dose", "intermediate", "standard", "unknown", "not-applicable"),
+    ),
     FactKind("order.starting_daily_dose", "quantity", "dose a day of the first step; the daily dose where there is one step", unit="mg/d"),
     FactKind("order.single_dose", "quantity", "largest dose taken at one time", unit="mg"),
     FactKind("order.largest_step", "quantity", "largest increase of the daily dose between the steps of this order", unit="mg/d"),
@@ -65,12 +71,26 @@ ORDER_FACTS: Final = (
     FactKind("order.is_proposal", "truth", "intent is proposal: never more than information"),
     FactKind("order.is_readable", "truth", "the order was read in full: no element that a rule reads was dropped, right patient, FHIR R4"),
     FactKind("order.drug_is_known", "truth", "the ordered drug could be told at all"),
-    FactKind("order.indication", "words", "value sets of the order's own reason, else of the active problem list", words_from="valuesets", reads=("conditions",)),
-    FactKind("order.indication_source", "words", "where the indication was found", words=("order", "problem-list", "none"), reads=("conditions",)),
+    FactKind(
+        "order.indication",
+        "words",
+        "value sets of the order's own reason, else of the active problem list",
+        words_from="valuesets",
+        reads=("conditions",),
+    ),
+    FactKind(
+        "order.indication_source", "words", "where the indication was found", words=("order", "problem-list", "none"), reads=("conditions",)
+    ),
     FactKind("order.indication_names", "text", "names of the indications found, from the value sets"),
     FactKind("order.is_first", "truth", "no earlier order of the same drug class is known", reads=("medications", "history")),
     FactKind("order.is_renewal", "truth", "the same daily dose as the order before", reads=("medications", "history")),
-    FactKind("order.increase", "quantity", "first daily dose of this order less the last one of the order before; below 0 for a decrease", unit="mg/d", reads=("medications", "history")),
+    FactKind(
+        "order.increase",
+        "quantity",
+        "first daily dose of this order less the last one of the order before; below 0 for a decrease",
+        unit="mg/d",
+        reads=("medications", "history"),
+    ),
     FactKind("order.time_on_previous_dose", "quantity", "days since the order before began", unit="d", reads=("medications", "history")),
 )
 EXPOSURE_FACTS: Final = (
@@ -80,7 +100,12 @@ EXPOSURE_FACTS: Final = (
     FactKind("is_current", "truth", "in use now, or to be started in this signing"),
     FactKind("is_proposed", "truth", "no more than proposed"),
     FactKind("days_since_last_dose", "quantity", "days since the last covered day; 0 where covered today", unit="d"),
-    FactKind("days_short_of_opioid_free", "quantity", "opioid-free days asked for less days since the last dose; above 0 means too early", unit="d"),
+    FactKind(
+        "days_short_of_opioid_free",
+        "quantity",
+        "opioid-free days asked for less days since the last dose; above 0 means too early",
+        unit="d",
+    ),
     FactKind("opioid_free_days", "quantity", "opioid-free days asked for after this drug, from the drug table", unit="d"),
 )
 DATA_FACTS: Final = (

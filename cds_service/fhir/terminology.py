@@ -31,6 +31,8 @@ class DrugMatch:
     brand: str = ""
     ingredient_code: str = ""
     """RxNorm ingredient code, where the tables hold a verified one."""
+    contradicts: bool = False
+    """Code, ingredients and name of the product speak of different drugs or strengths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,14 @@ class ConditionMatch:
     name: str
     """Display name of the member matched, from the value set; never chart text."""
     matched_by: MatchedBy
+    counts_in_remission: bool = False
+    """A condition of this set in remission is still an indication (the set says so)."""
 
 
 class DrugIndex(Protocol):
     """Finds drugs; the shipped tables and a site's own index both answer to this."""
 
-    def find(self, medication: Medication) -> DrugMatch | None | Unknown:
+    def find(self, medication: Medication) -> DrugMatch | Unknown | None:
         """Return the match, `None` for a drug that no rule concerns, or `Unknown` where it has no readable code or name."""
         ...
 
