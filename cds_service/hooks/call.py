@@ -1,7 +1,7 @@
 """Floor 5: the request of a CDS client (CDS Hooks 2.0.1, #http-request_1), as the service reads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 HookName = Literal["order-select", "order-sign"]
@@ -16,11 +16,11 @@ class HookCall:
 
     hook: HookName
     hook_instance: str
-    patient_id: str
+    patient_id: str = field(repr=False)
     user_id: str = ""
     encounter_id: str = ""
-    draft_orders: Mapping[str, Any] | None = None
+    draft_orders: Mapping[str, Any] | None = field(default=None, repr=False)
     selections: tuple[str, ...] | None = None
-    prefetch: Mapping[str, Any] | None = None
+    prefetch: Mapping[str, Any] | None = field(default=None, repr=False)
     fhir_server: str = ""
-    fhir_authorization: Mapping[str, Any] | None = None
+    fhir_authorization: Mapping[str, Any] | None = field(default=None, repr=False)

@@ -88,10 +88,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lines and quantified lists that hold together, with alternatives of which at least one must hold (none: no need)."""
+    """Lines and quantified lists that hold together, with alternatives of which at least one must hold (none: no need).
+
+    `also` holds the further sets of alternatives that `all:` brought; the lines of its groups stand among `lines`.
+    """
 
     lines: tuple["Line | Quantified", ...] = ()
     alternatives: tuple["Alternative", ...] = ()
+    also: tuple[tuple["Alternative", ...], ...] = ()
+
+    @property
+    def sets(self) -> tuple[tuple["Alternative", ...], ...]:
+        """Every set of alternatives; one of each must hold."""
+        return (self.alternatives, *self.also) if self.alternatives else self.also
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,10 @@ class Rule:
     where: Location
     site_override: str = ""
     """What a site changed ("status, thresholds.margin"), empty where nothing."""
+    says: str = ""
+    """Text of the card where no alternative that holds has its own; empty for the card's first text."""
+    classes: frozenset[str] = frozenset()
+    """The rule can concern only drafts with one of these drug classes; empty where it can concern any draft."""
 
 
 Truth = Literal["true", "false", "unknown"]

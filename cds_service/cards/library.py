@@ -1,0 +1,146 @@
+"""The card files as loaded: texts as compiled templates, suggestions, override reasons and shared words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from jinja2 import Template
+
+from cds_service.hooks.answer import Coding, Source
+from cds_service.rulebook.types import Finding, Reference
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What a finding says: heading, summary (plain text) and body (Markdown); `limits` are the thresholds that it quotes."""
+
+    title: Template
+    summary: Template
+    body: Template
+    limits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What is told once for a rule after its sections."""
+
+    title: Template
+    body: Template
+    limits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class CardTexts:
+    """The texts of a card in one language."""
+
+    sections: Mapping[str, Section]
+    closings: Mapping[str, Closing]
+    tables: Mapping[str, Mapping[str, str]]
+
+    def section(self, rule: str, says: str) -> Section | None:
+        """Find the text for what a rule says: the rule's own first, then that of the key alone, then the default.
+
+        A rule that says nothing in particular gets the card's first text.
+        """
+        keys = (f"{rule}/{says}", says, f"{rule}/default", "default", *([] if says else self.sections))
+        return next((self.sections[key] for key in keys if key in self.sections), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTexts:
+    """The words of a suggestion in one language."""
+
+    label: Template
+    description: Template
+    product: Template | None = None
+    sig: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A suggestion and the conditions under which it stands (docs/cards.md)."""
+
+    kind: str
+    says: frozenset[str]
+    texts: Mapping[str, OfferTexts]
+    rule: str = ""
+    recommended: frozenset[str] = frozenset()
+    drugs: frozenset[str] = frozenset()
+    never_drugs: frozenset[str] = frozenset()
+    not_beside: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()
+    limit: str = ""
+    smallest_volume: Decimal = Decimal(0)
+    product_system: str = ""
+    product_route: Coding | None = None
+
+    def covers(self, finding: Finding) -> bool:
+        """Tell whether the finding's rule may bring this suggestion; which words it must say is looked at beside its exposures."""
+        return not self.rule or finding.rule.id == self.rule
+
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """One card file."""
+
+    id: str
+    source: Source
+    gathered: str
+    texts: Mapping[str, CardTexts]
+    references: tuple[Reference, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    override_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that all cards share, in one language."""
+
+    unknown: str
+    unnamed: str
+    no_indication: str
+    to: str
+    conjunction: str
+    more: Template
+    references: str
+    section: str
+    stale: Template
+    also: Template
+    rule: Template
+    basis: Template
+    input: Template
+    indications: Mapping[str, str]
+    sources: Mapping[str, str]
+    units: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CardLibrary:
+    """All card files with what they share; the one thing beside findings that cards are made of."""
+
+    cards: Mapping[str, CardFile]
+    words: Mapping[str, Words]
+    otherwise: CardFile
+    """Stands in for a card that no file describes, so that no finding is ever lost."""
+    reasons: Mapping[str, Mapping[str, str]]
+    extension: str
+    undosed: frozenset[str]
+    canonical: str
+
+    def card(self, card_id: str) -> CardFile:
+        """Return the card of that id, or the one that stands in for it."""
+        return self.cards.get(card_id, self.otherwise)
+
+    def override_reasons(self, codes: Iterable[str], language: str) -> tuple[Coding, ...]:
+        """Return the override reasons as Codings with system, code and display (CDS Hooks, overrideReasons)."""
+        system = f"{self.canonical}/CodeSystem/override-reasons"
+        return tuple(Coding(system, code, in_language(self.reasons[code], language)) for code in dict.fromkeys(codes))
+
+
+def in_language(texts: Mapping[str, T], language: str) -> T:
+    """Choose the texts of a language ("es-MX", then "es"); English, which every file has, where there are none."""
+    wanted = language.replace("_", "-")
+    return texts.get(wanted) or texts.get(wanted.partition("-")[0].lower()) or texts["en"]

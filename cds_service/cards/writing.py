@@ -1,0 +1,193 @@
+"""The words of a card: its sections one after the other, references, and the line that says what it rests on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from jinja2 import TemplateError
+
+from cds_service.cards.gather import Gathered, Part
+from cds_service.cards.library import CardLibrary, Closing, Section, Words, in_language
+from cds_service.cards.offered import Limit, amount, fact_value, fact_words, name_of, section_values
+from cds_service.cards.text import (
+    DETAIL_LIMIT,
+    SUMMARY_LIMIT,
+    cut_at_line,
+    cut_at_word,
+    markdown_text,
+    plain_text,
+    rendered_block,
+    rendered_line,
+)
+from cds_service.facts.registry import OrderFacts
+from cds_service.hooks.answer import Link
+from cds_service.rulebook.types import Finding, Reference
+
+_IN_DETAIL: Final = Limit(12)
+_IN_SUMMARY: Final = (Limit(3), Limit(2), Limit(1), Limit(1, 40))
+"""Names are shortened before the consequence is."""
+_PARAGRAPH: Final = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the words of all cards of one answer share; `decision` is written where a card has no extension to carry it."""
+
+    library: CardLibrary
+    words: Words
+    language: str
+    today: date
+    pack: str
+    decision: str
+
+
+def summary(parts: Sequence[Part], setting: Setting) -> str:
+    """Return one sentence under 140 characters: that of the first section, with the headings of the others where they are of other cards."""
+    tried = [_summary(parts[0], setting, limit) for limit in _IN_SUMMARY]
+    first = next((text for text in tried if len(text) <= SUMMARY_LIMIT), tried[-1])
+    titles = dict.fromkeys(_title(part, setting) for part in parts[1:] if part.card.id != parts[0].card.id)
+    if titles:
+        whole = rendered_line(setting.words.also, {"first": first.rstrip("."), "titles": ", ".join(titles)})
+        first = whole if len(whole) <= SUMMARY_LIMIT else first
+    return cut_at_word(first, SUMMARY_LIMIT - 1)
+
+
+def detail(card: Gathered, parts: Sequence[Part], setting: Setting) -> str:
+    """Return the Markdown: sections, closing words, references, basis; at most 20,000 characters, of which the last two are never cut."""
+    told = [*((_title(part, setting), _body(part, setting)) for part in parts), *_closings(parts, setting)]
+    sections = [body if len(told) == 1 else f"**{title}**{_PARAGRAPH}{body}" for title, body in told]
+    foot = cut_at_line(
+        _PARAGRAPH.join(text for text in (_references(card, parts, setting), _basis(card, setting)) if text), DETAIL_LIMIT // 2
+    )
+    return cut_at_line(_PARAGRAPH.join(sections), DETAIL_LIMIT - len(foot) - len(_PARAGRAPH)) + _PARAGRAPH + foot
+
+
+def references(card: Gathered, parts: Sequence[Part]) -> tuple[Reference, ...]:
+    """List the references of the rules, then those of the card files, each source once."""
+    cited: dict[str, Reference] = {}
+    rules = (reference for finding in card.findings for reference in finding.rule.references)
+    for reference in (*rules, *(reference for part in parts for reference in part.card.references)):
+        cited.setdefault(reference.url or reference.title, reference)
+    return tuple(cited.values())
+
+
+def links(card: Gathered, parts: Sequence[Part]) -> tuple[Link, ...]:
+    """Turn references with an https address into links (CDS Hooks: absolute addresses alone)."""
+    return tuple(Link(plain_text(one.title), one.url) for one in references(card, parts) if one.url.startswith("https://"))
+
+
+def is_stale(reference: Reference, today: date) -> bool:
+    """Tell whether nobody has looked at the source for more than 12 months."""
+    last = reference.checked
+    return (today.year - 1, today.month, today.day) > (last.year, last.month, last.day)
+
+
+def _section(part: Part, setting: Setting) -> Section:
+    found = in_language(part.card.texts, setting.language).section(part.finding.rule.id, part.says)
+    return found or _otherwise(setting)
+
+
+def _otherwise(setting: Setting) -> Section:
+    return in_language(setting.library.otherwise.texts, setting.language).sections["default"]
+
+
+def _values(part: Part, setting: Setting, limit: Limit = _IN_DETAIL) -> dict[str, object]:
+    tables = in_language(part.card.texts, setting.language).tables
+    return {**section_values(part.finding, setting.words, part.orders, part.exposures, limit), "tables": tables}
+
+
+def _rendered(part: Part, setting: Setting, values: Mapping[str, object], render: Callable[[Section, Mapping[str, object]], str]) -> str:
+    """Render what a section says; where a text meets a value that it cannot show, the general words take its place."""
+    try:
+        return render(_section(part, setting), values)
+    except TemplateError:
+        return render(_otherwise(setting), values)
+
+
+def _summary(part: Part, setting: Setting, limit: Limit) -> str:
+    return _rendered(part, setting, _values(part, setting, limit), lambda section, values: rendered_line(section.summary, values))
+
+
+def _title(part: Part, setting: Setting) -> str:
+    return _rendered(part, setting, _values(part, setting), lambda section, values: rendered_line(section.title, values))
+
+
+def _body(part: Part, setting: Setting) -> str:
+    return _rendered(part, setting, _values(part, setting), lambda section, values: rendered_block(section.body, values))
+
+
+def _closings(parts: Sequence[Part], setting: Setting) -> Iterator[tuple[str, str]]:
+    """Close each rule once, in the order in which the rules speak."""
+    firsts: dict[str, Part] = {}
+    for part in parts:
+        firsts.setdefault(part.finding.rule.id, part)
+    for rule, part in firsts.items():
+        closing = in_language(part.card.texts, setting.language).closings.get(rule)
+        if closing:
+            yield from _closed(closing, part, setting)
+
+
+def _closed(closing: Closing, part: Part, setting: Setting) -> Iterator[tuple[str, str]]:
+    values = _values(part, setting)
+    try:
+        yield rendered_line(closing.title, values), rendered_block(closing.body, values)
+    except TemplateError:
+        return
+
+
+def _references(card: Gathered, parts: Sequence[Part], setting: Setting) -> str:
+    cited = references(card, parts)
+    lines = [_cited(reference, setting) for reference in cited]
+    return _PARAGRAPH.join((f"**{setting.words.references}**", "\n".join(lines))) if lines else ""
+
+
+def _cited(reference: Reference, setting: Setting) -> str:
+    """`- title, section, year`, marked where nobody looked at it for more than 12 months."""
+    year = str(reference.published.year) if reference.published else ""
+    told = "" if year and year in reference.title else year
+    stale = rendered_line(setting.words.stale, {"day": reference.checked.isoformat()}) if is_stale(reference, setting.today) else ""
+    section = f"{setting.words.section} {reference.section}" if reference.section else ""
+    cited = ", ".join(part for part in (reference.title, section, told) if part)
+    return f"- {markdown_text(cited)}{'.' if not stale else f' ({stale}).'}"
+
+
+def _basis(card: Gathered, setting: Setting) -> str:
+    rules = {finding.rule.id: finding.rule for finding in card.findings}
+    told = [
+        rendered_line(setting.words.rule, {"rule": rule.id, "version": rule.version, "site": rule.site_override}) for rule in rules.values()
+    ]
+    orders = {finding.facts.order: finding for finding in reversed(card.findings)}
+    used = [_input(finding, setting) for finding in reversed(orders.values())]
+    sources = [setting.words.sources[word] for word in sorted(_sources(card.findings)) if word in setting.words.sources]
+    joined = {"rules": "; ".join(told), "inputs": "; ".join(dict.fromkeys([*used, *sources]))}
+    return rendered_line(setting.words.basis, {**joined, "pack": setting.pack, "decision": setting.decision})
+
+
+def _input(finding: Finding, setting: Setting) -> str:
+    """One order with the dose and the place of the indication that were used; neither is told where doses are not this service's to read."""
+    facts = finding.facts
+    is_dosed = not fact_words(facts, "order.dose_class") & setting.library.undosed
+    return rendered_line(
+        setting.words.input,
+        {
+            "name": name_of(facts.facts.get("order.name"), setting.words),
+            "dose": str(amount(_dose(facts), setting.words)) if is_dosed else "",
+            "indication": _indication(facts, setting) if is_dosed else "",
+        },
+    )
+
+
+def _dose(facts: OrderFacts) -> object:
+    return fact_value(facts, "order.daily_dose")
+
+
+def _indication(facts: OrderFacts, setting: Setting) -> str:
+    source = next(iter(sorted(fact_words(facts, "order.indication_source"))), "unknown")
+    return setting.words.indications.get(source, setting.words.indications.get("unknown", ""))
+
+
+def _sources(findings: Sequence[Finding]) -> frozenset[str]:
+    """Words for what told of the exposures that were matched."""
+    items = (match.item["source"].value for finding in findings for match in finding.matched if "source" in match.item)
+    return frozenset(word for value in items if isinstance(value, frozenset) for word in value)

@@ -1,0 +1,111 @@
+"""Floor 3: why a drug is ordered: the order's own reason first, else the active problem list; for the indication facts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from cds_service.facts.registry import Fact, Words
+from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
+from cds_service.fhir.elements import Concept
+from cds_service.fhir.terminology import ConditionIndex, ConditionMatch
+from cds_service.unknown import Unknown
+
+_NEVER_HAD: Final = frozenset(["refuted", "entered-in-error"])
+_OVER: Final = frozenset(["inactive", "resolved"])
+_NO_REASON: Final = Concept()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Matches with the resources that hold them."""
+
+    matches: tuple[ConditionMatch, ...] = ()
+    rests_on: tuple[str, ...] = ()
+
+
+def indication_facts(
+    order: MedicationRecord, chart: Chart, index: ConditionIndex, today: date, indications: Words = frozenset()
+) -> Mapping[str, Fact]:
+    """Tell why the drug of a draft is ordered, where that was found, and what the active problem list holds.
+
+    `indications` names the value sets of the problem list that can be a reason for a drug at all; empty means all of them.
+    """
+    problems = _problem_list(chart, today)
+    own = _own_reasons(order, chart, index)
+    found, source = (own, "order") if own is not None else (_among(problems, indications), "problem-list")
+    unread = _unread(chart, found) if own is None else None
+    return {
+        "order.indication": Fact(unread or _words(found), found.rests_on),
+        "order.indication_source": Fact(unread or frozenset([source if own is not None or found.matches else "none"]), found.rests_on),
+        "order.indication_names": Fact(unread or _names(found.matches), found.rests_on),
+        "patient.conditions": Fact(_unread(chart, problems) or _words(problems), problems.rests_on),
+    }
+
+
+def counts(condition: ConditionRecord, match: ConditionMatch, today: date) -> bool:
+    """Tell whether a condition counts as one that the patient has: doubt counts, a refuted or bygone one does not."""
+    status = condition.clinical_status
+    if condition.verification_status in _NEVER_HAD or status in _OVER:
+        return False
+    if status == "remission":
+        return match.counts_in_remission
+    return bool(status) or condition.abated is None or condition.abated >= today
+
+
+def spoken_list(names: Iterable[str]) -> str:
+    """Join names as a sentence does, sorted and each once: "A, B and C"."""
+    *first, last = sorted(set(names)) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _own_reasons(order: MedicationRecord, chart: Chart, index: ConditionIndex) -> _Found | None:
+    """Find the value sets of the reasons that the order itself states; `None` where it states none.
+
+    What it is taken for as needed is a reason only where it is in a value set: "pain" there says nothing of why.
+    """
+    referenced = _referenced(order, chart)
+    named = [condition for condition in referenced if condition.verification_status not in _NEVER_HAD]
+    never_had = [condition.concept for condition in referenced if condition.verification_status in _NEVER_HAD]
+    reasons = [reason for reason in order.reasons if reason not in (_NO_REASON, *never_had)]
+    as_needed = [line.as_needed_for for line in order.dosages if line.as_needed_for]
+    linked = [match for condition in named for match in condition.matches]
+    matches = (*(match for concept in (*reasons, *as_needed) for match in index.find(concept)), *linked)
+    return _Found(matches, (order.where,)) if matches or reasons or named else None
+
+
+def _referenced(order: MedicationRecord, chart: Chart) -> list[ConditionRecord]:
+    """Find the conditions of the chart that the order names as its reason."""
+    ids = {reference.rpartition("Condition/")[2] for reference in order.reason_references if "Condition/" in reference}
+    return [condition for condition in chart.conditions if condition.id and condition.id in ids]
+
+
+def _problem_list(chart: Chart, today: date) -> _Found:
+    """Find every value set of the conditions that count."""
+    pairs = [(match, condition) for condition in chart.conditions for match in condition.matches if counts(condition, match, today)]
+    return _Found(tuple(match for match, _ in pairs), tuple(dict.fromkeys(condition.where for _, condition in pairs)))
+
+
+def _among(found: _Found, valuesets: Words) -> _Found:
+    """Keep the matches of some value sets; all of them where none are named."""
+    if not valuesets:
+        return found
+    matches = tuple(match for match in found.matches if match.valueset in valuesets)
+    return _Found(matches, found.rests_on if matches else ())
+
+
+def _unread(chart: Chart, found: _Found) -> Unknown | None:
+    """Say why an empty find proves nothing; what was found stands, however little was read."""
+    completeness = chart.completeness.get(Kind.CONDITIONS, Completeness.MISSING)
+    if found.matches or completeness is Completeness.COMPLETE:
+        return None
+    reason = "partial-problem-list" if completeness is Completeness.PARTIAL else "no-problem-list"
+    return Unknown(reason, missing="conditions")
+
+
+def _words(found: _Found) -> Words:
+    return frozenset(match.valueset for match in found.matches)
+
+
+def _names(matches: Iterable[ConditionMatch]) -> str:
+    return spoken_list(match.name or match.title for match in matches)

@@ -1,0 +1,227 @@
+"""Floor 2: reads one call's drafts and prefetch into a Chart, of which only what concerns a rule is kept."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+from cds_service.fhir.chart import Chart, ConditionRecord, Kind, MedicationRecord
+from cds_service.fhir.elements import Concept, Medication, RawResource
+from cds_service.fhir.prefetch import Entry, Portion, bundle_entries, completeness, portions
+from cds_service.fhir.resources import (
+    DSTU2_ORDER,
+    MEDICATION_TYPES,
+    Resolve,
+    Sighting,
+    Surroundings,
+    birth_date,
+    condition_record,
+    is_of_other_patient,
+    medication_record,
+    ordered_medication,
+    referable,
+)
+from cds_service.fhir.terminology import ConditionIndex, ConditionMatch, DrugIndex, DrugMatch
+from cds_service.fhir.values import concept, local_reference, safe_word, text_of
+from cds_service.unknown import Unknown
+
+MOST_VALIDATED: Final = 100
+"""Of each list no more are given to fhir.resources (about 0.5 ms each); the readers check what a rule reads by themselves."""
+
+_DRAFT_TYPES: Final = frozenset(["MedicationRequest", DSTU2_ORDER])
+_REFERRED_TYPES: Final = frozenset(["Medication", "Substance", "Condition"])
+_NEVER_TAKEN: Final = frozenset(["entered-in-error", "cancelled", "not-taken", "not-done", "declined"])
+"""What was never taken is not missed where its drug cannot be told."""
+
+_NOT_OF_LISTS: Final = frozenset([Kind.PATIENT, Kind.CONDITIONS])
+"""Kinds that an unreadable medication leaves as they are."""
+
+FindDrug = Callable[[Medication], DrugMatch | Unknown | None]
+FindCondition = Callable[[Concept], tuple[ConditionMatch, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a call brings, as raw JSON: the bare id of the patient, the drafts, the client's selections and the prefetch."""
+
+    patient_id: str
+    draft_orders: Mapping[str, Any] | None = None
+    selections: tuple[str, ...] | None = None
+    prefetch: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What was read of the prefetch lists, and the kinds that something unreadable in them leaves partial."""
+
+    records: tuple[MedicationRecord, ...] = ()
+    conditions: tuple[ConditionRecord, ...] = ()
+    spoilt: frozenset[Kind] = frozenset()
+
+
+def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, today: date, zone: tzinfo, history_days: Decimal) -> Chart:
+    """Read the chart for `service.decide`; where no draft concerns a rule, at once and without the lists.
+
+    `today` is the day in `zone`, the site's time zone; `history_days` the longest opioid-free interval in force.
+    """
+    drafts = bundle_entries(source.draft_orders, "draftOrders")
+    around = Surroundings(today, zone, source.patient_id.removeprefix("Patient/"), _resolver(drafts, source.prefetch))
+    find_drug = cache(drugs.find)
+    found = tuple(_concerning(drafts, find_drug, around.resolve))
+    if not found:
+        return Chart()
+    read = portions(source.prefetch, today=today, history_days=history_days)
+    orders = tuple(
+        medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED) for number, (_, seen) in enumerate(found)
+    )
+    own = frozenset(_identity(seen.raw) for _, seen in found) - {""}
+    medications = _medications(read, own, find_drug, around)
+    problems = _conditions(read, cache(conditions.find), around)
+    born, spoilt_patient = _birth_date(read, around)
+    return Chart(
+        orders=orders,
+        selected=_selected(source.selections, drafts, [index for index, _ in found]),
+        medications=medications.records,
+        conditions=problems.conditions,
+        birth_date=born,
+        completeness=completeness(read, medications.spoilt | problems.spoilt | spoilt_patient),
+    )
+
+
+def _resolver(drafts: Iterable[Entry], prefetch: Mapping[str, Any] | None) -> Resolve:
+    """Return the way from a reference to its resource: among the drafts, else in the prefetch, which is looked through once, if at all."""
+    beside = _referable(drafts)
+
+    @cache
+    def listed() -> Mapping[str, RawResource]:
+        return _referable(entry for key, value in (prefetch or {}).items() for entry in _all_entries(key, value))
+
+    def resolve(address: str) -> RawResource | None:
+        bare = local_reference(address)
+        return beside.get(address) or beside.get(bare) or listed().get(address) or listed().get(bare)
+
+    return resolve
+
+
+def _all_entries(key: str, value: Any) -> Iterable[Entry]:  # noqa: ANN401 - any JSON value
+    """Return the resources of one prefetch value: a Bundle's entries, or the value itself."""
+    is_resource = isinstance(value, Mapping) and "entry" not in value
+    return (Entry(key, value),) if is_resource else bundle_entries(value, key)
+
+
+def _referable(entries: Iterable[Entry]) -> Mapping[str, RawResource]:
+    """Index the resources that an order can refer to."""
+    return referable((entry.full_url, entry.raw) for entry in entries if entry.raw is not None and entry.resource_type in _REFERRED_TYPES)
+
+
+def _concerning(drafts: Iterable[Entry], find_drug: FindDrug, resolve: Resolve) -> Iterator[tuple[int, Sighting]]:
+    """Find the drafts whose drug concerns a rule or cannot be told, with their index among all drafts."""
+    for index, entry in enumerate(drafts):
+        if entry.raw is None or entry.resource_type not in _DRAFT_TYPES:
+            continue
+        medication = ordered_medication(entry.raw, resolve)
+        drug = find_drug(medication) if medication is not None else None
+        if medication is not None and drug is not None:
+            yield index, Sighting(entry.raw, _where(entry), medication, drug)
+
+
+def _where(entry: Entry) -> str:
+    """Name the place of a resource for traces, inert whatever its id says."""
+    resource_id = text_of(entry.raw.get("id")) if entry.raw is not None else ""
+    return f"{entry.place} {entry.resource_type}" + (f"/{safe_word(resource_id)}" if resource_id else "")
+
+
+def _identity(raw: RawResource | None) -> str:
+    """Return `Type/id` as sent, empty for a resource without an id, which is never taken for another one."""
+    resource_id = text_of(raw.get("id")) if raw is not None else ""
+    return f"{text_of(raw.get('resourceType'))}/{resource_id}" if raw is not None and resource_id else ""
+
+
+def _selected(selections: tuple[str, ...] | None, drafts: Iterable[Entry], found: Iterable[int]) -> frozenset[int]:
+    """Return which of the orders found the selections name; all of them where no selection names any draft at all."""
+    wanted = {address for sent in selections or () for address in (sent, local_reference(sent))}
+    chosen = frozenset(index for index, entry in enumerate(drafts) if wanted & _addresses(entry))
+    orders = tuple(found)
+    return frozenset(number for number, index in enumerate(orders) if index in chosen or not chosen)
+
+
+def _addresses(entry: Entry) -> frozenset[str]:
+    """Return the names that a selection can have for a draft."""
+    if entry.raw is None:
+        return frozenset()
+    resource_id = text_of(entry.raw.get("id"))
+    return frozenset([_identity(entry.raw), resource_id, entry.full_url, local_reference(entry.full_url)]) - {""}
+
+
+def _medications(read: Iterable[Portion], own: frozenset[str], find_drug: FindDrug, around: Surroundings) -> _Listed:
+    """Read the listed medications that concern a rule, each once and none that is also a draft."""
+    spoilt: set[Kind] = set()
+    sightings: dict[str, tuple[Sighting, frozenset[Kind]]] = {}
+    for portion in read:
+        for entry in portion.entries:
+            if _identity(entry.raw) in own:
+                continue
+            seen, is_lost = _sighting(entry, find_drug, around)
+            if is_lost:
+                spoilt |= portion.concerns - (_NOT_OF_LISTS if entry.resource_type else frozenset())
+            elif seen is not None:
+                key = _identity(seen.raw) or entry.place
+                earlier, kinds = sightings.get(key, (seen, frozenset()))
+                sightings[key] = (earlier, kinds | portion.concerns)
+    records = [medication_record(seen, around, is_validated=number < MOST_VALIDATED) for number, (seen, _) in enumerate(sightings.values())]
+    for record, (_, kinds) in zip(records, sightings.values(), strict=True):
+        if not _is_whole(record):
+            spoilt |= kinds - _NOT_OF_LISTS
+    return _Listed(records=tuple(records), spoilt=frozenset(spoilt))
+
+
+def _is_whole(record: MedicationRecord) -> bool:
+    """Tell whether all that a rule reads of a record was readable."""
+    return record.is_readable and not record.dropped and not any(line.dropped for line in record.dosages)
+
+
+def _sighting(entry: Entry, find_drug: FindDrug, around: Surroundings) -> tuple[Sighting | None, bool]:
+    """Look at one entry: the medication that concerns a rule, if it is one, and whether something unreadable was lost."""
+    raw = entry.raw
+    if raw is None or not entry.resource_type:
+        return None, True
+    if entry.resource_type not in MEDICATION_TYPES:
+        return None, False
+    if is_of_other_patient(raw, around.patient_id):
+        return None, True
+    medication = ordered_medication(raw, around.resolve)
+    drug = find_drug(medication) if medication is not None else Unknown("no-drug")
+    if isinstance(drug, Unknown) or medication is None:
+        return None, text_of(raw.get("status")).lower() not in _NEVER_TAKEN
+    return (Sighting(raw, _where(entry), medication, drug), False) if drug is not None else (None, False)
+
+
+def _conditions(read: Iterable[Portion], find: FindCondition, around: Surroundings) -> _Listed:
+    """Read the Conditions that belong to a value set, each once."""
+    records: dict[str, ConditionRecord] = {}
+    is_spoilt = False
+    for portion in read:
+        for entry in portion.entries:
+            if entry.raw is None or entry.resource_type != "Condition":
+                continue
+            named = concept(entry.raw.get("code"))
+            key = _identity(entry.raw) or entry.place
+            if is_of_other_patient(entry.raw, around.patient_id) or named == Concept():
+                is_spoilt = True
+            elif key not in records and (matches := find(named)):
+                is_validated = len(records) < MOST_VALIDATED
+                records[key], is_sound = condition_record(entry.raw, _where(entry), matches, around, is_validated=is_validated)
+                is_spoilt = is_spoilt or not is_sound
+    return _Listed(conditions=tuple(records.values()), spoilt=frozenset([Kind.CONDITIONS] if is_spoilt else ()))
+
+
+def _birth_date(read: Iterable[Portion], around: Surroundings) -> tuple[date | None, frozenset[Kind]]:
+    """Read the day of birth of this patient; a Patient resource of another one makes the kind partial."""
+    patients = [entry.raw for portion in read for entry in portion.entries if entry.raw is not None and entry.resource_type == "Patient"]
+    own = [raw for raw in patients if not around.patient_id or text_of(raw.get("id")) in ("", around.patient_id)]
+    if not own:
+        return None, frozenset([Kind.PATIENT] if patients else ())
+    born, is_sound = birth_date(own[0], around)
+    return born, frozenset() if is_sound and len(own) == len(patients) else frozenset([Kind.PATIENT])

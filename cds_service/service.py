@@ -1,0 +1,98 @@
+"""Floor 6: one function, `decide`, takes a call and a chart through facts, findings and cards; no I/O, no clock."""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.cards import CardLibrary, CardOptions, make_cards
+from cds_service.facts.order import FactContext, order_facts
+from cds_service.facts.registry import OrderFacts
+from cds_service.fhir.chart import Chart, Completeness, Kind
+from cds_service.fhir.terminology import ConditionIndex, DrugIndex
+from cds_service.hooks.answer import Card
+from cds_service.hooks.call import HookCall
+from cds_service.rulebook.evaluation import evaluate
+from cds_service.rulebook.rulebook import Rulebook
+from cds_service.rulebook.types import Finding, Outcome, Severity, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """All that the service knows: rules, cards, drug tables and value sets, loaded together or not at all."""
+
+    rulebook: Rulebook
+    cards: CardLibrary
+    drugs: DrugIndex
+    conditions: ConditionIndex
+    context: FactContext
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What site and client ask of an answer: language, client profile, and whether info findings show while drafting."""
+
+    language: str = "en"
+    profile: str = "standard"
+    info_at_order_select: bool = False
+    with_trace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided and why: nothing in it but `cards` and traces names or describes the patient."""
+
+    id: str
+    hook: str
+    pack_version: str
+    pack_hash: str
+    completeness: Mapping[Kind, Completeness]
+    outcomes: tuple[Outcome, ...]
+    shown: tuple[Finding, ...]
+    cards: tuple[Card, ...]
+
+
+def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes, new_id: Callable[[], str] | None = None) -> Decision:
+    """Judge every selected draft order by every rule that concerns it, and put what is to be said into cards.
+
+    `today` is the day in the site's time zone; `new_id` makes the decision's and the cards' uuids (random by default).
+    """
+    fresh = new_id or _random_id
+    decision_id = fresh()
+    orders = [order_facts(index, chart, pack.context, today) for index in sorted(chart.selected)]
+    outcomes = tuple(outcome for facts in orders for outcome in _judge(call.hook, facts, pack.rulebook, today, wishes))
+    shown = tuple(_to_show(outcomes, call.hook, wishes))
+    options = CardOptions(
+        language=wishes.language,
+        profile=wishes.profile,
+        decision_id=decision_id,
+        today=today,
+        rule_pack_version=pack.rulebook.manifest.version,
+        new_uuid=fresh,
+    )
+    cards = make_cards(shown, chart, pack.cards, options)
+    return Decision(
+        decision_id, call.hook, pack.rulebook.manifest.version, pack.rulebook.hash, chart.completeness, outcomes, shown, cards
+    )
+
+
+def _judge(hook: str, facts: OrderFacts, rulebook: Rulebook, today: date, wishes: Wishes) -> Iterable[Outcome]:
+    """Evaluate the rules that concern this draft, found by the classes of its drug."""
+    drug = facts.facts["order.drug"].value
+    classes = drug if isinstance(drug, frozenset) else frozenset[str]()
+    return [evaluate(rule, facts, today, trace=wishes.with_trace) for rule in rulebook.rules_for(hook, classes)]
+
+
+def _to_show(outcomes: Iterable[Outcome], hook: str, wishes: Wishes) -> Iterable[Finding]:
+    """Keep the findings of active rules; info findings wait for the signing, so that nothing is said twice."""
+    for outcome in outcomes:
+        finding = outcome.finding
+        if finding is None or outcome.rule.status is not Status.ACTIVE:
+            continue
+        if finding.severity is Severity.INFO and hook == "order-select" and not wishes.info_at_order_select:
+            continue
+        yield finding
+
+
+def _random_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,226 @@
+"""Floor 7: the settings, read once from `CDS_*` variables, frozen, and refused where they contradict or endanger."""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cds_service.errors import SettingsRefused, nearest
+
+PREFIX: Final = "CDS_"
+LOOPBACK: Final = "loopback"
+"""The word in `CDS_CORS_ORIGINS` that stands for every page served from this machine."""
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9.\-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_SITE: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def default_pack_dir(name: Literal["rules", "cards"]) -> Path:
+    """Return the folder of a checkout where the program runs from one, else the copy that travels inside the package."""
+    package = Path(__file__).parent
+    checkout = package.parent
+    return checkout / name if (checkout / "pyproject.toml").is_file() else package / "_pack" / name
+
+
+def _setting(about: str, allowed: str, *, default: Any = None, **declared: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """Declare one setting: what it does and which values it takes, for the table in the docs and for error messages."""
+    return Field(default, description=about, json_schema_extra={"allowed": allowed}, **declared)
+
+
+def _folder(name: Literal["rules", "cards"], holds: str) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """Declare a folder that travels inside the package."""
+    shown: dict[str, JsonValue] = {"allowed": "a folder that exists", "default": f"`{name}/` of the checkout, else the packaged copy"}
+    return Field(default_factory=lambda: default_pack_dir(name), description=f"Folder with {holds}", json_schema_extra=shown)
+
+
+class Settings(BaseSettings):
+    """All settings of the service; a variable that is not set keeps its default."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False)
+
+    host: str = _setting(
+        "Address to listen on; other than loopback only with `CDS_SERVE_WITHOUT_AUTHENTICATION`",
+        "a host name or IP address",
+        default="127.0.0.1",
+        min_length=1,
+    )
+    port: int = _setting("Port to listen on", "a whole number from 1 to 65535", default=8000, ge=1, le=65535)
+    serve_without_authentication: bool = _setting(
+        "Listen to the network although anybody who reaches the port gets answers", "`true` or `false`", default=False
+    )
+    public_url: str = _setting(
+        "Address under which clients reach the service, where a proxy stands in front",
+        "empty, or an absolute http(s) address without query",
+        default="",
+    )
+    rules_dir: Path = _folder("rules", "rules, value sets and drug tables")
+    cards_dir: Path = _folder("cards", "the card texts")
+    site: str = _setting(
+        "Site whose overrides (`rules/sites/<site>.yaml`) are in force", "empty, or lower-case letters, digits and hyphens", default=""
+    )
+    time_zone: str = _setting("Time zone in which the site's days begin and end", "a name of the IANA time zone database", default="UTC")
+    client_profile: Literal["standard", "epic", "sandbox"] = _setting(
+        "What the EHR can take: cards and suggestions are cut to it", "`standard`, `epic` or `sandbox`", default="standard"
+    )
+    info_at_order_select: bool = _setting(
+        "Show `info` findings at order-select too, not at order-sign alone", "`true` or `false`", default=False
+    )
+    hooks_version: str = _setting(
+        "Version of the CDS Hooks specification that discovery advertises",
+        "three numbers with dots",
+        default="2.0.1",
+        pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}(-[a-z0-9.]{1,20})?$",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = _setting(
+        "Web pages whose scripts may call the service; `loopback` stands for every page served from this machine",
+        "origins (`https://ehr.example.org`) and `loopback`, with commas between them; empty for none",
+        default=("https://sandbox.cds-hooks.org", LOOPBACK),
+    )
+    max_body_bytes: int = _setting(
+        "Largest request body", "a whole number from 1024 to 1073741824", default=16 * 1024 * 1024, ge=1024, le=1024**3
+    )
+    workers: int = _setting("Processes that answer calls", "a whole number from 1 to 64", default=1, ge=1, le=64)
+    threads: int = _setting(
+        "Requests that each process reads at a time; a slow sender holds one", "a whole number from 1 to 1024", default=128, ge=1, le=1024
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "Least important lines that are written; each call is an `info` line", "`debug`, `info`, `warning` or `error`", default="info"
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Take a comma list as a variable holds it, or a tuple as a test passes it."""
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse `*`, `null`, paths and trailing slashes: browsers compare origins letter by letter."""
+        if any(origin != LOOPBACK and not _ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("not an origin")
+        return value
+
+    @field_validator("rules_dir", "cards_dir")
+    @classmethod
+    def _is_folder(cls, value: Path) -> Path:
+        """Refuse a folder that is not there: starting without rules would be silence."""
+        if not value.is_dir():
+            raise ValueError("no folder")
+        return value
+
+    @field_validator("site")
+    @classmethod
+    def _is_site(cls, value: str) -> str:
+        """Keep the site to a plain file name."""
+        if value and not _SITE.fullmatch(value):
+            raise ValueError("not a site")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        """Keep the address without the slash at its end, so that paths can be joined to it."""
+        if value and not _PUBLIC_URL.fullmatch(value):
+            raise ValueError("not an address")
+        return value.rstrip("/")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        """Refuse a zone that the time zone database does not hold."""
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("not a time zone" + nearest(value, available_timezones())) from None
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+def read_settings(**given: Any) -> Settings:  # noqa: ANN401 - values of any setting
+    """Read the environment, with values that were given on the command line on top; raises SettingsRefused with all mistakes."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsRefused("\n".join(sorted(_mistake(one["loc"], one["input"], one["msg"]) for one in error.errors()))) from None
+
+
+def check_network(settings: Settings) -> None:
+    """Refuse to listen to the network while nothing checks who calls, unless the setting that names this risk is on."""
+    if is_loopback(settings.host) or settings.serve_without_authentication:
+        return
+    raise SettingsRefused(
+        f"SET-002 CDS_HOST: found {settings.host!r}; expected a loopback address (127.0.0.1), because nothing checks who calls: "
+        "anybody who reaches the port would get answers. Set CDS_SERVE_WITHOUT_AUTHENTICATION=true if something else guards the port."
+    )
+
+
+def check_port(settings: Settings) -> None:
+    """Refuse a port that is taken: the server shares ports between processes, so that two services would answer in turn."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        place = f"{settings.host} port {settings.port}"
+        raise SettingsRefused(
+            f"SET-004 CDS_PORT: found {place}, where nothing can listen ({error.strerror}); expected a free port"
+        ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only programs on this machine can reach a host address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a warning for each `CDS_*` variable that is no setting: a misspelt one would be without effect."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    strange = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+    return tuple(f"SET-003 {name} is no setting and has no effect{nearest(name.upper(), known)}" for name in strange)
+
+
+def settings_table() -> str:
+    """Return the Markdown table of all settings for docs/settings.md."""
+    rows = (_row(name, field) for name, field in Settings.model_fields.items())
+    return "\n".join(["| Variable | Default | Allowed | What it does |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    """Write one setting as a row of the table."""
+    extra = _extra(field)
+    return f"| `{PREFIX}{name.upper()}` | {extra.get('default') or _plainly(field.default)} | {extra['allowed']} | {field.description} |"
+
+
+def _plainly(default: object) -> str:
+    """Write a default as the variable would hold it."""
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    text = ",".join(default) if isinstance(default, tuple) else str(default)
+    return f"`{text}`" if text else "empty"
+
+
+def _mistake(place: Iterable[int | str], found: object, reason: str) -> str:
+    """Say which variable holds what, and what it may hold."""
+    name = next((str(part) for part in place), "")
+    allowed = _extra(Settings.model_fields[name])["allowed"] if name in Settings.model_fields else "a setting of docs/settings.md"
+    hint = reason[reason.index(";") :] if "; did you mean" in reason else ""
+    return f"SET-001 {PREFIX}{name.upper()}: found {found!r}; expected {allowed}{hint}"
+
+
+def _extra(field: FieldInfo) -> Mapping[str, Any]:
+    """Return what a setting declares beside its type."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
