@@ -43,7 +43,7 @@ docs: $(VENV)/.dev
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet --upgrade -o requirements.lock
-	echo 'hatchling>=1.27' | uv pip compile pyproject.toml - --group dev --universal --python-version 3.11 --generate-hashes \
+	printf 'hatchling>=1.27\neditables>=0.5' | uv pip compile pyproject.toml - --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet --upgrade -c requirements.lock -o requirements-dev.lock
 
 clean:

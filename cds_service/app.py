@@ -58,8 +58,12 @@ def from_environment() -> Flask:
 def advisor_for(settings: Settings) -> Advisor:
     """Load rules, cards and terminology of the settings' folders into an advisor."""
     pack = read_pack(settings.rules_dir, settings.cards_dir, settings.site)
-    wishes = Wishes(profile=settings.client_profile, info_at_order_select=settings.info_at_order_select)
-    return PackAdvisor(pack, settings.zone, wishes)
+    return PackAdvisor(pack, settings.zone, wishes_of(settings))
+
+
+def wishes_of(settings: Settings, *, with_trace: bool = False) -> Wishes:
+    """Take from the settings what site and client ask of an answer."""
+    return Wishes(profile=settings.client_profile, info_at_order_select=settings.info_at_order_select, with_trace=with_trace)
 
 
 def settle_memory() -> None:

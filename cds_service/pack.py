@@ -23,7 +23,8 @@ def files_in(folder: Path) -> dict[str, str]:
 
 def read_pack(rules_dir: Path, cards_dir: Path, site: str = "") -> Pack:
     """Load rules, cards and terminology together; raises RulebookInvalid with every problem that could be found."""
-    rules, cards = files_in(rules_dir), files_in(cards_dir)
+    rules = files_in(rules_dir)
+    cards = {name: text for name, text in files_in(cards_dir).items() if name.endswith(".yaml")}
     drugs, conditions = read_drug_index(rules), read_condition_index(rules)
     vocabulary = Vocabulary(drugs.classes, conditions.valuesets, card_ids(cards))
     rulebook = load_rulebook(rules, vocabulary, site)
@@ -38,4 +39,4 @@ def read_pack(rules_dir: Path, cards_dir: Path, site: str = "") -> Pack:
 
 def card_ids(cards: dict[str, str]) -> frozenset[str]:
     """Name the cards that a folder of card files describes."""
-    return frozenset(name.removesuffix(".yaml") for name in cards if name.endswith(".yaml")) - _NOT_CARDS
+    return frozenset(name.removesuffix(".yaml") for name in cards) - _NOT_CARDS

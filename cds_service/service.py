@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.cards import CardLibrary, CardOptions, make_cards
+from cds_service.cards import CardLibrary, CardOptions, ProfileName, make_cards
 from cds_service.facts.order import FactContext, order_facts
 from cds_service.facts.registry import OrderFacts
 from cds_service.fhir.chart import Chart, Completeness, Kind
@@ -33,7 +33,7 @@ class Wishes:
     """What site and client ask of an answer: language, client profile, and whether info findings show while drafting."""
 
     language: str = "en"
-    profile: str = "standard"
+    profile: ProfileName = "standard"
     info_at_order_select: bool = False
     with_trace: bool = False
 

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from cds_service.errors import RulebookInvalid
 from cds_service.facts.registry import Fact, OrderFacts, Value
 from cds_service.quantities import QuantityRange, parse_quantity
+from cds_service.rulebook.cases import Case, read_cases
 from cds_service.rulebook.evaluation import evaluate
+from cds_service.rulebook.loader import read_rule
+from cds_service.rulebook.reading import Reader
 from cds_service.rulebook.rulebook import Rulebook, load_rulebook
 from cds_service.rulebook.types import Outcome, Rule
 from cds_service.rulebook.vocabulary import Vocabulary
@@ -54,7 +58,20 @@ def pack(files: Mapping[str, str] | None = None, site: str = "") -> Rulebook:
 
 def rule(when: str, *, unless: str = "{order.is_being_stopped: {is: true}}", if_unknown: str = "fire", severity: str = "info") -> Rule:
     text = RULE.format(when=when, unless=unless, if_unknown=if_unknown, severity=severity)
-    return pack({"pack/sample.yaml": text}).as_shipped["sample"]
+    text = text if unless else text.replace("unless: \n", "")
+    reader = Reader()
+    found = read_rule(text, "rules/pack/sample.yaml", VOCABULARY, reader)
+    if found is None:
+        raise RulebookInvalid(reader.problems)
+    return found
+
+
+def cases_of(text: str) -> tuple[Case, ...]:
+    reader = Reader()
+    found = read_cases(text, "rules/pack/sample.test.yaml", frozenset(["sample"]), VOCABULARY, reader)
+    if reader.problems:
+        raise RulebookInvalid(reader.problems)
+    return found
 
 
 def span(text: str) -> QuantityRange:

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from cds_service.cards import load_cards
 from cds_service.cards.library import in_language
 from cds_service.facts.registry import OrderFacts
 from cds_service.hooks.answer import as_json
 from cds_service.quantities import exactly
 from cds_service.rulebook.types import Finding, Severity, Status
 from cds_service.unknown import Unknown
-from tests.cards_floor import CANONICAL, cards, chart, conflict, drug, exposure, finding, order_facts, record, words
+from tests.cards_floor import CANONICAL, card_files, cards, chart, conflict, drug, exposure, finding, order_facts, record, words
 
 SECOND = "MedicationRequest/mr-2"
 OPIOID = order_facts(SECOND, drug=words("opioid", "opioid-agonist"), name="oxycodone", dose_class=words("not-applicable"))
@@ -39,11 +40,16 @@ def test_information_about_one_order_is_one_card_with_a_section_each() -> None:
 def test_information_about_two_orders_is_two_cards_in_the_order_of_the_drafts() -> None:
     seen = chart(record(), record({"id": "mr-2"}, "draftOrders.entry[1] MedicationRequest/mr-2"))
     made = cards([finding("titration-bedtime", facts=order_facts(SECOND)), finding("titration-bedtime")], seen)
-    assert [card.extension["org.naltrexone-cds"]["findings"][0]["order"] for card in made if card.extension] == ["MedicationRequest/mr-1", SECOND]
+    assert [card.extension["org.naltrexone-cds"]["findings"][0]["order"] for card in made if card.extension] == [
+        "MedicationRequest/mr-1",
+        SECOND,
+    ]
 
 
 def test_warnings_have_a_card_each() -> None:
-    made = cards([finding("dose-mismatch", "product"), finding("titration-ceiling", severity=Severity.WARNING), finding("missing-indication")])
+    made = cards(
+        [finding("dose-mismatch", "product"), finding("titration-ceiling", severity=Severity.WARNING), finding("missing-indication")]
+    )
     assert rules_of(made) == [["dose-mismatch"], ["titration-ceiling"], ["missing-indication"]]
 
 
@@ -60,7 +66,10 @@ def test_incomplete_information_joins_the_information_about_its_order() -> None:
 
 
 def test_incomplete_findings_about_two_orders_have_a_card_each() -> None:
-    warnings = [finding("incomplete-data", "naltrexone", order_facts(name), severity=Severity.WARNING) for name in ("MedicationRequest/mr-1", SECOND)]
+    warnings = [
+        finding("incomplete-data", "naltrexone", order_facts(name), severity=Severity.WARNING)
+        for name in ("MedicationRequest/mr-1", SECOND)
+    ]
     assert len(cards(warnings, two_drafts())) == 2
 
 
@@ -125,17 +134,23 @@ def test_two_products_of_one_drug_are_named_by_the_drug() -> None:
 
 def test_of_several_fills_the_latest_is_told() -> None:
     fills = [
-        exposure("tramadol", "recently-ended", Severity.WARNING, days_since_last_dose=exactly(days, "d"), days_short_of_opioid_free=exactly(10 - days, "d"))
+        exposure(
+            "tramadol",
+            "recently-ended",
+            Severity.WARNING,
+            days_since_last_dose=exactly(days, "d"),
+            days_short_of_opioid_free=exactly(10 - days, "d"),
+        )
         for days in (8, 3, 5)
     ]
     assert "tramadol (last covered day 3 days ago; label asks for 10 days, 7 days to go)" in cards([conflict(*fills)])[0].detail
 
 
 def test_many_drugs_are_counted_in_the_summary_and_named_in_the_detail() -> None:
-    met = [exposure(name) for name in ("oxycodone", "methadone", "fentanyl", "morphine", "tramadol")]
-    card = cards([conflict(*met)])[0]
+    names = ["oxycodone", "methadone", "fentanyl", "morphine", "tramadol"]
+    card = cards([conflict(*map(exposure, names))])[0]
     assert "oxycodone, methadone, fentanyl and 2 more" in card.summary
-    assert all(one.item["name"].value in card.detail.split("\n\n")[0] for one in met)
+    assert [name for name in names if name not in card.detail.split("\n\n")[0]] == []
 
 
 def test_a_thousand_exposures_keep_the_detail_within_its_limit() -> None:
@@ -208,7 +223,11 @@ def test_an_unknown_profile_is_served_as_standard() -> None:
 
 
 def test_the_same_findings_give_the_same_cards() -> None:
-    findings = [conflict(exposure(), exposure("methadone")), finding("off-label-low-dose", "fibromyalgia"), finding("dose-mismatch", "product")]
+    findings = [
+        conflict(exposure(), exposure("methadone")),
+        finding("off-label-low-dose", "fibromyalgia"),
+        finding("dose-mismatch", "product"),
+    ]
     assert cards(findings) == cards(findings)
 
 
@@ -238,3 +257,10 @@ def test_an_order_that_is_not_in_the_chart_gets_its_card_without_suggestions() -
 @pytest.mark.parametrize(("language", "chosen"), [("es-MX", 1), ("es", 1), ("es_MX", 1), ("pt-BR", 2), ("pt", 0), ("de", 0), ("", 0)])
 def test_a_language_falls_back_to_its_own_family_and_then_to_english(language: str, chosen: int) -> None:
     assert in_language({"en": "0", "es": "1", "pt-BR": "2"}, language) == str(chosen)
+
+
+def test_closing_words_that_meet_a_missing_threshold_are_left_out() -> None:
+    files = card_files()
+    files["opioid-conflict.yaml"] = files["opioid-conflict.yaml"].replace("Naltrexone can wait.", "Naltrexone can wait {{ limits.none }}.")
+    card = cards([conflict()], shelf=load_cards(files, CANONICAL))[0]
+    assert ("Before going on" in card.detail, "low doses included" in card.detail) == (False, True)

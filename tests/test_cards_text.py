@@ -104,7 +104,16 @@ def test_no_text_at_the_beginning_of_a_line_makes_an_element(text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["oxycodone", "buprenorphine/naloxone (Suboxone)", "ME/CFS", "4.5 mg", "Crohn's disease", "50 % - 60 %", "vitamin B12, e.g. drops", "+1"],
+    [
+        "oxycodone",
+        "buprenorphine/naloxone (Suboxone)",
+        "ME/CFS",
+        "4.5 mg",
+        "Crohn's disease",
+        "50 % - 60 %",
+        "vitamin B12, e.g. drops",
+        "+1",
+    ],
 )
 def test_names_are_shown_as_they_are(name: str) -> None:
     assert shown(f"x {markdown_text(name)}") == f"x {name.replace('e.g.', 'e. g.')}"
@@ -162,7 +171,16 @@ def test_words_are_counted_as_a_reader_does() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("4.50", "4.5"), ("50", "50"), ("100", "100"), ("0.3333333", "0.333"), ("0.0004", "0.0004"), ("0", "0"), ("-1.5", "-1.5"), ("0.00012345", "0.000123")],
+    [
+        ("4.50", "4.5"),
+        ("50", "50"),
+        ("100", "100"),
+        ("0.3333333", "0.333"),
+        ("0.0004", "0.0004"),
+        ("0", "0"),
+        ("-1.5", "-1.5"),
+        ("0.00012345", "0.000123"),
+    ],
 )
 def test_numbers_are_written_for_a_reader(value: str, text: str) -> None:
     assert number_text(Decimal(value)) == text

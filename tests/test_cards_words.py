@@ -9,7 +9,7 @@ from cds_service.cards.crosscheck import rule_problems, says_of
 from cds_service.cards.offered import gaps
 from cds_service.cards.text import word_count
 from cds_service.facts.dose_reasons import REASONS
-from cds_service.facts.registry import OrderFacts
+from cds_service.facts.registry import Fact, OrderFacts, Value
 from cds_service.hooks.answer import Card
 from cds_service.quantities import exactly
 from cds_service.rulebook.types import Finding, Severity
@@ -183,10 +183,15 @@ def test_the_reversal_agent_is_named_only_for_the_injection() -> None:
 
 
 @pytest.mark.parametrize("kind", ["medications", "history", "conditions"])
-@pytest.mark.parametrize(("state", "told"), [("missing", "was not sent"), ("partial", "was only partly readable"), ("failed", "could not be fetched")])
+@pytest.mark.parametrize(
+    ("state", "told"), [("missing", "was not sent"), ("partial", "was only partly readable"), ("failed", "could not be fetched")]
+)
 def test_what_was_not_read_is_named_in_a_plain_sentence(kind: str, state: str, told: str) -> None:
     lists = {"medications": "current medications", "history": "recently ended medications", "conditions": "problem list"}
-    card = one(cards([finding("incomplete-data", "naltrexone", order_facts(**{f"data_{kind}": words(state)}))]))
+    unread: dict[str, Value] = {f"data_{kind}": words(state)}
+    base = order_facts()
+    facts = {**base.facts, **{name.replace("_", "."): Fact(value) for name, value in unread.items()}}
+    card = one(cards([finding("incomplete-data", "naltrexone", OrderFacts(base.order, facts))]))
     assert re.search(rf"because the (list of )?{lists[kind]} {told}\.", card.detail)
     assert lists[kind] in card.summary
 
@@ -222,7 +227,9 @@ def test_every_reason_for_an_unknown_dose_has_its_own_sentence() -> None:
     assert set(told) - set(REASONS) == {"other"}
 
 
-@pytest.mark.parametrize(("reason", "told"), [("no-strength", "the strength of one tablet"), ("a-new-reason", "dose, strength or timing is missing")])
+@pytest.mark.parametrize(
+    ("reason", "told"), [("no-strength", "the strength of one tablet"), ("a-new-reason", "dose, strength or timing is missing")]
+)
 def test_the_reason_of_an_unknown_dose_is_told(reason: str, told: str) -> None:
     card = one(cards([finding("dose-unknown", "", order_facts(daily_dose=Unknown(reason)))]))
     assert f"could not be worked out: {told}" in card.detail

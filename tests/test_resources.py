@@ -121,7 +121,7 @@ def test_a_period_has_open_ends_where_fillers_stand_and_none_that_contradict(sen
         (0, Decimal(0)),
         (10**12 + 1, None),
         (-(10**13), None),
-        (10**5000, None),
+        (10**400, None),
         (Decimal("1e13"), None),
         (Decimal("1e999999"), None),
         (Decimal("1e-13"), None),
@@ -656,10 +656,7 @@ def test_what_salvaging_drops_from_a_line_is_named_in_the_line(sent: Json, lost:
 
 def test_the_line_after_an_unreadable_one_keeps_its_place_and_its_losses() -> None:
     found = order(dosageInstruction=[5, {"text": "b", "sequence": "x"}])
-    assert found.dosages == (Dosage(), Dosage(text="b", dropped=("sequence",))) or found.dosages == (
-        Dosage(dropped=("dosageInstruction",)),
-        Dosage(text="b", dropped=("sequence",)),
-    )
+    assert found.dosages == (Dosage(dropped=("dosageInstruction",)), Dosage(text="b", dropped=("sequence",)))
     assert found.dropped == ("dosageInstruction[0]",)
 
 
@@ -881,7 +878,7 @@ def test_a_condition_in_an_odd_but_clear_shape_is_whole(changes: Json, clinical:
         {"onsetPeriod": {"start": "9999"}},
         {"abatementDateTime": "2026-02-30"},
         {"recordedDate": 5},
-        {"code": {"text": "pain", "coding": [{"code": {}}]}},
+        {"code": {"text": "pain", "coding": [{"code": Decimal("5.5")}]}},
         {"subject": {"reference": 5}},
     ],
 )

@@ -7,17 +7,16 @@ import pytest
 from cds_service.errors import RulebookInvalid
 from cds_service.quantities import QuantityRange, exactly
 from cds_service.rulebook.cases import Case
+from cds_service.rulebook.readiness import unready
 from cds_service.rulebook.running import run_cases
 from cds_service.unknown import Unknown
-from tests.rulebook_pack import RULE, TODAY, base, pack
+from tests.rulebook_pack import TODAY, base, cases_of, pack, rule
 
 BODY = "{name: one, facts: %s, expect: %s%s}"
 
 
-def files(when: str, *cases: str, if_unknown: str = "fire") -> dict[str, str]:
-    rule = RULE.format(when=when, unless="{order.is_being_stopped: {is: true}}", if_unknown=if_unknown, severity="warning")
-    listed = "".join(f"  - {case}\n" for case in cases)
-    return {"pack/sample.yaml": rule, "pack/sample.test.yaml": f"rule: sample\ntoday: 2026-11-22\ncases:\n{listed}"}
+def listed(*cases: str) -> tuple[Case, ...]:
+    return cases_of("rule: sample\ntoday: 2026-11-22\ncases:\n" + "".join(f"  - {case}\n" for case in cases))
 
 
 def case(facts: str, expect: str = "quiet", because: str = "") -> str:
@@ -25,12 +24,11 @@ def case(facts: str, expect: str = "quiet", because: str = "") -> str:
 
 
 def read(facts: str) -> Case:
-    return pack(files("{order.is_first: {is: true}}", case(facts))).cases["sample"][0]
+    return listed(case(facts))[0]
 
 
 def problems(when: str, *cases: str, if_unknown: str = "fire") -> list[str]:
-    loaded = pack(files(when, *cases, if_unknown=if_unknown))
-    results = run_cases(loaded.as_shipped["sample"], loaded.cases["sample"])
+    results = run_cases(rule(when, if_unknown=if_unknown, severity="warning"), listed(*cases))
     return [problem.message for result in results for problem in result.problems]
 
 
@@ -86,9 +84,9 @@ def test_a_case_knows_what_it_gives() -> None:
 def test_a_case_may_have_its_own_day() -> None:
     one = "{name: one, today: 2027-01-01, facts: {order: {daily_dose: 5 mg/d}}, expect: quiet, because: order.daily_dose}"
     two = "{name: two, facts: {order: {daily_dose: 5 mg/d}}, expect: {fires: warning}}"
-    loaded = pack(files("{order.daily_dose: {above: $limit}}", one, two))
-    assert [found.today for found in loaded.cases["sample"]] == [TODAY.replace(year=2027, month=1, day=1), TODAY]
-    assert [result.is_as_expected for result in loaded.run_cases() if result.case.rule == "sample"] == [True, True]
+    assert [found.today for found in listed(one, two)] == [TODAY.replace(year=2027, month=1, day=1), TODAY]
+    results = run_cases(rule("{order.daily_dose: {above: $limit}}", severity="warning"), listed(one, two))
+    assert [result.is_as_expected for result in results] == [True, True]
 
 
 WHEN = "{any: [{severity: critical, says: a, order.is_first: {is: true}}], exposures: {none: {drug: {in: agonist}}}}"
@@ -134,7 +132,6 @@ INDECISIVE = "case 'one': the answer stays the same whatever '{}' is"
         ("{order.daily_dose: {is: 9 mg/d}}", "{order: {daily_dose: 8 mg/d}}", "quiet", "order.daily_dose", True),
         ("{order.daily_dose: {one_of: [9 mg/d, 10 mg/d]}}", "{order: {daily_dose: 8 mg/d}}", "quiet", "order.daily_dose", True),
         ("{order.daily_dose: {above: 9 mg/d, below: 10.5 mg/d}}", "{order: {daily_dose: 8 mg/d}}", "quiet", "order.daily_dose", True),
-        ("{order.daily_dose: {above: 9 mg/d, below: 9 mg/d}}", "{order: {daily_dose: 8 mg/d}}", "quiet", "order.daily_dose", False),
         ("{order.drug: {in: blocker, none_in: depot}}", "{order: {drug: [blocker, depot]}}", "quiet", "order.drug", True),
         ("{all: [{order.drug: {in: blocker}}, {order.drug: {in: depot}}]}", "{order: {drug: agonist}}", "quiet", "order.drug", True),
         ("{order.drug: {none_in: [blocker, depot]}}", "{order: {drug: depot}}", "quiet", "order.drug", True),
@@ -200,13 +197,13 @@ def test_facts_that_cannot_be_read_are_refused(facts: str, code: str) -> None:
 )
 def test_expectations_that_cannot_be_read_are_refused(expect: str, code: str) -> None:
     with pytest.raises(RulebookInvalid) as caught:
-        pack(files("{order.is_first: {is: true}}", case("{}", expect)))
+        listed(case("{}", expect))
     assert [problem.code for problem in caught.value.problems] == [code]
 
 
 def test_items_and_keys_of_a_case_file_are_checked() -> None:
     with pytest.raises(RulebookInvalid) as caught:
-        pack(files("{order.is_first: {is: true}}", "one", "{name: two}"))
+        listed("one", "{name: two}")
     assert [problem.code for problem in caught.value.problems] == ["RULE-001", "RULE-003", "RULE-003"]
 
 
@@ -229,8 +226,7 @@ def test_items_and_keys_of_a_case_file_are_checked() -> None:
     ],
 )
 def test_a_rule_with_limits_needs_a_case_on_a_limit(when: str, facts: str, is_boundary: bool) -> None:  # noqa: FBT001
-    loaded = pack(files(when, case(facts)))
-    messages = [problem.message for problem in loaded.problems()]
+    messages = [problem.message for problem in unready(rule(when), listed(case(facts)))]
     assert ("rule 'sample' has no boundary case" in messages) is not is_boundary
 
 
@@ -248,8 +244,7 @@ def test_a_rule_with_limits_needs_a_case_on_a_limit(when: str, facts: str, is_bo
     ],
 )
 def test_a_rule_needs_a_case_that_states_something_unknown_that_it_uses(when: str, facts: str, is_unknown: bool) -> None:  # noqa: FBT001
-    loaded = pack(files(when, case(facts)))
-    messages = [problem.message for problem in loaded.problems()]
+    messages = [problem.message for problem in unready(rule(when), listed(case(facts)))]
     assert ("rule 'sample' has no unknown case" in messages) is not is_unknown
 
 

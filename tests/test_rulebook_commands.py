@@ -20,7 +20,8 @@ def folder(tmp_path: Path) -> Path:
     (pack / "drugs").mkdir()
     (pack / "valuesets").mkdir()
     (pack / "drugs" / "classes.csv").write_text('class,meaning\nblocker,"a, b"\nagonist,c\ndepot,d\ncombination,e\n')
-    (pack / "valuesets" / "pain.json").write_text("{}")
+    for name in ("pain", "dependence"):
+        (pack / "valuesets" / f"{name}.json").write_text("{}")
     (tmp_path / "cards").mkdir()
     (tmp_path / "cards" / "conflict.yaml").write_text("x")
     (tmp_path / "cards" / "override-reasons.yaml").write_text("x")
@@ -39,14 +40,16 @@ def replace(folder: Path, name: str, path: str) -> None:
 
 def test_the_vocabulary_comes_from_the_files(folder: Path) -> None:
     found = vocabulary_of(folder / "rules", folder / "cards")
-    assert found == Vocabulary(frozenset(["blocker", "agonist", "depot", "combination"]), frozenset(["pain"]), frozenset(["conflict"]))
+    assert found == Vocabulary(
+        frozenset(["blocker", "agonist", "depot", "combination"]), frozenset(["pain", "dependence"]), frozenset(["conflict"])
+    )
     assert vocabulary_of(folder, folder) == Vocabulary()
 
 
 def test_every_text_file_is_read_by_its_path(folder: Path) -> None:
     (folder / "rules" / "notes.bin").write_bytes(b"\xff")
     assert sorted(rule_files(folder / "rules")) == [
-        "drugs/classes.csv", "manifest.yaml", "pack/conflict.test.yaml", "pack/conflict.yaml", "sites/north.yaml", "valuesets/pain.json",
+        "drugs/classes.csv", "manifest.yaml", "pack/conflict.test.yaml", "pack/conflict.yaml", "sites/north.yaml", "valuesets/dependence.json", "valuesets/pain.json",
     ]  # fmt: skip
 
 

@@ -66,9 +66,10 @@ def test_what_is_unknown_is_silenced_too_where_unless_surely_holds(content: Unkn
 
 
 def test_a_rule_without_unless_is_never_silenced() -> None:
-    text = "{order.drug: {in: blocker}}"
-    checked = rule(text, unless="{order.is_first: {is: true}}")
+    checked = rule("{order.drug: {in: blocker}}", unless="")
     assert judge(checked, order(drug="blocker")).state == "fired"
+    trace = evaluate(checked, order(drug="blocker"), TODAY, trace=True).trace
+    assert [line.asked for line in trace] == ["when", "order.drug in [blocker]"]
 
 
 def test_a_fact_that_is_not_there_is_an_unknown_attribute() -> None:
@@ -366,7 +367,7 @@ def test_a_trace_is_written_only_when_asked_for_and_tells_everything() -> None:
         (1, "order.is_being_stopped is true", "unknown", "unknown: no-date"),
     ]
     assert (trace[1].rests_on, trace[4].rests_on) == (("draftOrders.entry[0]",), ("MedicationRequest/drug",))
-    assert [line.where.line for line in trace if line.where] == [2, 14, 15, 15, 17, 19, 19, 19, 20, 20, 2, 21]
+    assert [line.where.line for line in trace if line.where] == [2, 14, 15, 15, 17, 19, 19, 19, 20, 20, 2, 22]
 
 
 def test_a_trace_tells_of_facts_that_were_not_there_and_of_quiet_rules() -> None:

@@ -9,11 +9,14 @@ from cds_service.errors import RulebookInvalid
 from cds_service.facts.dose_class import DoseClasses
 from cds_service.quantities import exactly
 from cds_service.rulebook.lines import drug_classes_of, lines_of
+from cds_service.rulebook.loader import read_rule
+from cds_service.rulebook.manifest import ServiceText
 from cds_service.rulebook.readiness import is_stale
+from cds_service.rulebook.reading import Reader
 from cds_service.rulebook.rulebook import hash_of
 from cds_service.rulebook.types import Reference, Rule, Severity, Status, Threshold
 from cds_service.unknown import Unknown
-from tests.rulebook_pack import BROKEN, RULE, TODAY, base, pack, rule, span
+from tests.rulebook_pack import BROKEN, RULE, TODAY, VOCABULARY, base, pack, rule, span
 
 CLASSES = DoseClasses(
     "blocker",
@@ -241,6 +244,10 @@ def test_the_manifest_holds_what_its_file_says() -> None:
     assert (len(manifest.source_attributes), manifest.source_attributes[4]) == (13, ("race", "not used"))
     assert manifest.dose_classes == CLASSES
     assert [reference.id for reference in manifest.references] == ["review"]
+    assert manifest.services == (ServiceText("sample-order-sign", "order-sign", "Advice at signing", "Advises.", "Send everything."),)
+    assert manifest.indications == {"pain", "dependence"}
+    assert dict(manifest.signals) == {"dependence": frozenset(["agonist"])}
+    assert {name: round(days, 6) for name, days in manifest.depot_durations.items()} == {"ingredient": Decimal(28)}
 
 
 @pytest.mark.parametrize(
@@ -312,3 +319,52 @@ def test_due_references_are_warnings_of_evaluated_rules_alone() -> None:
 def test_the_site_of_a_broken_fixture_is_checked_although_it_is_not_named() -> None:
     with pytest.raises(RulebookInvalid):
         pack({"sites/north.yaml": (BROKEN / "RULE-041" / "sites" / "north.yaml").read_text()})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "codes"),
+    [
+        ("label: {title: The label, checked: 2026-11-22}", "label: The label", ["RULE-001"]),
+        ("limit: {unit: mg/d", "other: 5\n  limit: {unit: mg/d", ["RULE-001"]),
+        ("[{from: 2020-01-01, value: 4.5}, ", "[4.5, ", ["RULE-001"]),
+        ("when: {order.is_first: {is: true}}", "when: {exposures: [some]}", ["RULE-001"]),
+        ("when: {order.is_first: {is: true}}", "when: {order.is_first: true}", ["RULE-001"]),
+        ("when: {order.is_first: {is: true}}", "when: {any: [order.is_first]}", ["RULE-001"]),
+        ("when: {order.is_first: {is: true}}", "when: {any: {order.is_first: {is: true}}}", ["RULE-001", "RULE-019"]),
+        ("when: {order.is_first: {is: true}}", "when: {all: [{severity: info, order.is_first: {is: true}}]}", ["RULE-014"]),
+        ("when: {order.is_first: {is: true}}", "when: {order.daily_dose: {above: [1 mg/d]}}", ["RULE-001"]),
+        ("when: {order.is_first: {is: true}}", "when: {order.drug: {in: true}}", ["RULE-018"]),
+        ("when: {order.is_first: {is: true}}", "when: {order.is_first: {is: 1}}", ["RULE-022"]),
+        ("when: {order.is_first: {is: true}}", "when: {order.is_first: {is: }}", ["RULE-022"]),
+        ("when: {order.is_first: {is: true}}", "when: {order.is_first: {is: [true]}}", ["RULE-022"]),
+        ("when: {order.is_first: {is: true}}", "when: {exposures: {some: {drug: {in: agonist}}, none: {drug: {in: depot}}}}", ["RULE-021"]),
+        ("checked: 2026-11-22", "checked: [2026-11-22]", ["RULE-001"]),
+        ("checked: 2026-11-22", "checked: 20261122", ["RULE-007"]),
+        ("value: 4.5", "value: [4.5]", ["RULE-001"]),
+        ("value: 4.5", "value: 1e3", ["RULE-008"]),
+        ("value: 4.5", "value: .5", ["RULE-008"]),
+        ("version: 1", "version: 1.5", ["RULE-008"]),
+        ("version: 1", "version: [1]", ["RULE-001"]),
+        ("site_may: nothing", "site_may: anything", ["RULE-006"]),
+        ("hooks: [order-sign]", "hooks: [order-dispatch]", ["RULE-006"]),
+        ("title: A sample", "title: [A]", ["RULE-001"]),
+        ("id: sample", "id: 9", ["RULE-004"]),
+    ],
+)
+def test_whatever_has_the_wrong_shape_is_refused_once(before: str, after: str, codes: list[str]) -> None:
+    original = text("sample", "{order.is_first: {is: true}}")
+    assert before in original
+    reader = Reader()
+    assert read_rule(original.replace(before, after, 1), "sample.yaml", VOCABULARY, reader) is None
+    assert [problem.code for problem in reader.problems] == codes
+
+
+def test_all_problems_of_one_rule_come_at_once() -> None:
+    reader = Reader()
+    changed = (
+        text("sample", "{order.frist: {is: true}, order.drug: {inn: blocker}}")
+        .replace("kind: dose", "kind: doses")
+        .replace("unit: mg/d", "unit: mgs")
+    )
+    read_rule(changed, "sample.yaml", VOCABULARY, reader)
+    assert sorted(problem.code for problem in reader.problems) == ["RULE-006", "RULE-013", "RULE-014", "RULE-015"]

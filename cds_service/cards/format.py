@@ -70,7 +70,7 @@ _OFFER: Final = _needs(
         "product_route": _CODING,
         "texts": Table("words by language", _OFFER_TEXTS, _LANGUAGES),
     },
-    "rule", "recommended", "drugs", "never_drugs", "not_beside", "routes", "limit", "smallest_volume", "product_system", "product_route",
+    "rule", "recommended", "not_beside", "routes", "limit", "smallest_volume", "product_system", "product_route",
 )  # fmt: skip
 CARD: Final = _needs(
     "one card: texts, suggestions and override reasons",

@@ -213,9 +213,9 @@ class _Reader:
 
     def _check_offer(self, item: Located, plain: Plain) -> None:
         """What one kind of suggestion cannot do without, and a recommendation for what is not even offered."""
-        needed = {"start-low": ("limit", "product_system"), "remove-order": ("drugs", "never_drugs")}.get(plain["kind"], ())
-        missing = [name for name in needed if name not in plain]
-        missing += [name for name in ("product", "sig") if plain["kind"] == "start-low" and name not in plain["texts"].get("en", {})]
+        is_dosed = plain["kind"] == "start-low"
+        missing = [name for name in ("limit", "product_system") if is_dosed and name not in plain]
+        missing += [name for name in ("product", "sig") if is_dosed and name not in plain["texts"].get("en", {})]
         self.problems += [Problem(item.where, "CARD-006", f"a suggestion '{plain['kind']}' needs '{name}'") for name in missing]
         for says in plain.get("recommended", ()):
             if says not in plain["says"]:

@@ -59,8 +59,10 @@ def _removals(card: Gathered, situation: Situation) -> Iterator[Suggestion]:
 def _removal(group: Sequence[tuple[Offer, Finding]], situation: Situation) -> Suggestion:
     """Recommended only where, for every draft, a certain exposure says what the card file names (an opioid in use)."""
     written = [_written(offer, finding, situation, {}) for offer, finding in group]
+    records = [situation.orders.records[finding.facts.order] for _, finding in group]
     actions = tuple(
-        Action("delete", words.description, resourceId=finding.facts.order) for words, (_, finding) in zip(written, group, strict=True)
+        Action("delete", words.description, resourceId=f"{record.resource_type}/{record.id}")
+        for words, record in zip(written, records, strict=True)
     )
     return Suggestion(written[0].label, "", actions, isRecommended=all(_is_recommended(offer, finding) for offer, finding in group))
 

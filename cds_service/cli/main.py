@@ -16,6 +16,8 @@ COMMANDS: Final = MappingProxyType(
         "settings": "cds_service.cli.settings",
         "check": "cds_service.cli.rules",
         "test": "cds_service.cli.rules",
+        "evaluate": "cds_service.cli.evaluate",
+        "schema": "cds_service.cli.rules",
         "terminology": "cds_service.cli.terminology",
     },
 )

@@ -78,9 +78,9 @@ def or_lost(found: Found | None, sent: object, name: str, lost: Losses) -> Found
 
 def dosages(raw: Mapping[str, Any], dropped: Iterable[Path], zone: tzinfo) -> tuple[Dosage, ...]:
     """Read the dosage lines of a salvaged resource, in the order sent; a line that was no object is dropped as a whole."""
-    name = next((name for name in LINES if name in raw), LINES[0])
     if raw.get("resourceType") == "MedicationAdministration":
-        return _given(raw.get(name), [path for path in dropped if path[0] == name])
+        return _given(raw.get("dosage"), [path for path in dropped if path[0] == "dosage"])
+    name = next((name for name in LINES if name in raw), LINES[0])
     lost: dict[int, Losses] = {}
     for path in dropped:
         if path[0] == name and len(path) > 1 and isinstance(path[1], int):
@@ -140,7 +140,7 @@ def _doses(value: Any, lost: Losses) -> Iterable[Dose]:  # noqa: ANN401 - any JS
     """Read the doses of a line; a rate alone (an infusion) is none."""
     for one in listed(value):
         sent = members(one)
-        if not sent:
+        if not isinstance(single(one), Mapping):
             lost.append("doseAndRate")
         if "doseQuantity" in sent and (found := or_lost(quantity(sent["doseQuantity"]), sent, "doseQuantity", lost)):
             yield Dose(_dose_kind(sent.get("type")), exactly(found.value, found.unit))

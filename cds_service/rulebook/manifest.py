@@ -172,7 +172,8 @@ def _service(item: Located, reader: Reader) -> ServiceText | None:
     if block is None:
         return None
     reader.keys(block, "a service", ("id", "hook", "title", "description", "usage_requirements"))
-    hook = reader.word(block.get("hook"), "hook", HOOKS, "RULE-018")
+    word = reader.word(block.get("hook"), "hook", HOOKS, "RULE-018")
+    hook = next((name for name in HOOKS if name == word), HOOKS[0])
     texts = {name: reader.text(block, name) for name in ("id", "title", "description", "usage_requirements")}
     return ServiceText(texts["id"], hook, texts["title"], texts["description"], texts["usage_requirements"].strip())
 

@@ -146,7 +146,7 @@ def _conflicting_products(read: Sources, roles: Roles) -> Iterator[Record]:
 
 
 def _strength(row: Row, read: Sources, roles: Roles) -> tuple[str, str]:
-    """Read "oxycodone 27 MG" as 27 in a piece; a pack has no single strength."""
+    """Read the number and the unit that a name such as "… 27 MG" ends with; a pack has no single strength."""
     parts = row[read.strength["products"]].split()
     if len(parts) < len(("number", "unit")) or row["form"] == "Pack":
         return "", ""

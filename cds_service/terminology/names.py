@@ -14,7 +14,7 @@ from cds_service.terminology.words import Found, Words, cut, fold
 
 _WORDS: Final = re.compile(r"[^\W\d_]+|[0-9]+")
 _LONGEST_PARTNER: Final = 3
-"""Words that the name of a further ingredient may have, before its strength ("ketotifen", "vitamin b 12")."""
+"""Words that the name of a further ingredient may have, before its strength ("vitamin b 12")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def read_name(tables: NameTables, text: str, form: str) -> NameReading:
 
 
 def _is_guarded(tables: NameTables, texts: Sequence[str], hit: Found[Drug]) -> bool:
-    """Tell whether a name is only mentioned to say that it is not there ("without codeine", "codeine free")."""
+    """Tell whether a name is only mentioned to say that it is not there ("without …", "… free")."""
     before = tables.guards_before.ends_at(texts, hit.first, tables.longest_guard)
     return before or tables.guards_after.starts_at(texts, hit.last + 1)
 
@@ -178,7 +178,7 @@ def _is_parted(places: _Places, place: int) -> bool:
 
 
 def _with_class_words(tables: NameTables, drug: Drug, around: Sequence[str], strengths: frozenset[Quantity]) -> Drug:
-    """Add the classes that words of the text make of an ingredient ("380 mg", "extended-release injectable", "powder")."""
+    """Add the classes that words of the text make of an ingredient ("extended-release injectable", "powder")."""
     class_words = tables.class_words.get(drug.ingredient)
     if class_words is None or drug.level > Level.INGREDIENT:
         return drug

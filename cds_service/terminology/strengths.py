@@ -1,4 +1,4 @@
-"""Floor 7: strengths as names state them ("4.5 MG CAP", "1 mg/mL", "4.5 mg per 5 mL") and as Medication.ingredient gives them."""
+"""Floor 7: strengths as names state them ("2 MG CAP", "1 mg/mL", "2 mg per 5 mL") and as Medication.ingredient gives them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -86,7 +86,7 @@ def _at(tokens: Sequence[Token], first: int) -> tuple[list[Stated], int]:
 
 
 def _numbers(tokens: Sequence[Token], first: int) -> tuple[list[_Number], int]:
-    """Read one number, or several joined as "20-0.8" and "1.5 to 4.5"; return them and the token after the last."""
+    """Read one number, or several joined as "20-0.8" and "1 to 2"; return them and the token after the last."""
     numbers: list[_Number] = []
     place = first
     while place < len(tokens) and tokens[place].kind == "number":

@@ -206,7 +206,7 @@ def _is_another_drug(verdict: Verdict, own: _Part) -> bool:
 
 
 def _speaks_of(reading: NameReading, main: Drug) -> bool:
-    """Tell whether a name is of the main ingredient, or of no drug in particular ("4.5 MG CAP")."""
+    """Tell whether a name is of the main ingredient, or of no drug in particular ("2 MG CAP")."""
     return reading.drugs[0].ingredient == main.ingredient if reading.drugs else not reading.mentioned
 
 

@@ -34,6 +34,8 @@ _PARTS: Final = MappingProxyType(
         ("1", "3"): Decimal(1) / 3, ("2", "3"): Decimal(2) / 3,
     },
 )  # fmt: skip
+FRACTION: Final = "fraction"
+"""Text of a number that was written as a fraction."""
 _MOST_DIGITS: Final = 6
 _THOUSAND: Final = 3
 
@@ -162,7 +164,7 @@ class _Scanner:
         value = _PARTS.get((self.text[self.at : slash], self.text[slash + 1 : end]))
         if value is None or self._char(end) == "/" or (self._char(end) == "." and self._is_digit(end + 1)):
             raise Refused("sig-ambiguous")
-        self._add("number", "", value)
+        self._add("number", FRACTION, value)
         self.at = end
 
     def _decimal(self, end: int) -> None:

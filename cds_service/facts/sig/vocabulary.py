@@ -54,7 +54,8 @@ COUNT 1: once
 COUNT 2: twice
 COUNT 3: thrice
 TIMES: time | times
-EVERY: every | q | each
+EVERY: every | q
+EVERY each: each
 PER: per
 UNIT h: hour | hours | hr | hrs | h
 UNIT d: day | days | d | nights
@@ -70,9 +71,11 @@ RECURS NIGHT: nightly | qnight | nocte
 MOMENT NIGHT: at night | night | in the night
 RECURS EVE: qpm
 MOMENT EVE: in the evening | evening | evenings | at evening
-MOMENT PM: in the pm | pm | in pm
+MOMENT PM: in the pm | in pm
+MERIDIEM pm: pm
+MERIDIEM am: am
 RECURS MORN: qam | mornings | mane
-MOMENT MORN: in the morning | morning | in the am | am | in am | in morning
+MOMENT MORN: in the morning | morning | in the am | in am | in morning
 MOMENT NOON: at noon | noon | at midday | midday
 MOMENT AFT: in the afternoon | afternoon | mid afternoon
 MOMENT WAKE: upon waking | on waking | when waking | after waking | upon awakening | on awakening | on rising | upon arising
@@ -97,13 +100,14 @@ DAYS sun: sunday | sundays | sun
 DAYS mon,tue,wed,thu,fri: weekdays | on weekdays | every weekday
 DAYS sat,sun: weekends | on weekends | on the weekend | every weekend
 DAYS mon,wed,fri: mwf | m / w / f | m w f
-THROUGH: through | thru
-ON: on
+TO through: through | thru
+ON: on | upon
+AT: at | around | at around | about | at about
 
 PRN: prn | as needed | if needed | when needed | as necessary | when required | as required | if required | only as needed | only if needed | only when needed
-FOR: for | during
+FOR: for | during | for treatment of | for the treatment of | for management of | for the management of
 TIMESFOR: x
-FIRST: first | the first
+FIRST: first
 MORE: more | another | additional
 AFTER: after
 IN: in | within
@@ -126,7 +130,8 @@ MAX: maximum dose | max dose of | maximum dose of | don't take more than | with 
 MAXDAY: mdd | max daily dose | maximum daily dose | max daily | maximum daily | daily max | daily maximum | max daily dose of | maximum daily dose of | max total daily dose
 BY: by | in steps of | in increments of | by increments of
 INCREMENTS: increments | increment | steps
-TO: to | or
+TO to: to
+TO or: or
 TOLERATED: as tolerated | if tolerated | if well tolerated | as tolerated by patient | as tolerated by the patient | as long as tolerated | if tolerating
 OF: of | of the
 A: a | an
@@ -146,6 +151,7 @@ PROTOCOL: see titration schedule | see schedule | as per protocol | follow instr
 AMBIGUOUS: od | biweekly | bi weekly | bimonthly | bi monthly | biw | semimonthly | qn | divided | in divided doses | split | every other | intermittently
 AMBIGUOUS: once or more | as able
 
+HEADING: indication | indications | diagnosis | dx | reason
 FILL: please | the | your | of the day | with food | with or without food | with a meal | with a snack | with milk | with water | with a full glass of water | with a glass of water
 FILL: with plenty of water | with fluids | with liquid | on an empty stomach | on empty stomach | without food | swallow whole | whole | do not crush | do not chew | do not crush or chew
 FILL: do not crush or chew | do not open | do not split | do not cut | do not break | do not crush chew or break | or chew | or break | shake well | shake well before use
@@ -153,7 +159,7 @@ FILL: shake well before using | shake bottle well | keep refrigerated | refriger
 FILL: compounded | compound | compounding | compounded capsule only | off label | off label use | low dose | very low dose | ultra low dose | immediate release | extended release
 FILL: hydrochloride capsule only | ir | until finished | until gone | until all taken | until completed | may cause vivid dreams | may cause drowsiness | may cause dizziness
 FILL: may cause insomnia | may cause headache | may cause nausea | may cause strange dreams | can cause vivid dreams | solution | suspension | liquid | oral solution
-FILL: oral suspension | oral liquid | syrup | route | frequency | dosage | dose of | a dose of | the dose | indication | indications | diagnosis | dx | reason
+FILL: oral suspension | oral liquid | syrup | route | frequency | dosage | dose of | a dose of | the dose 
 FILL: gluteal | deep | into the gluteal muscle | into gluteal muscle | into the buttock | into the buttocks | gluteally | injection | alternating buttocks | into the shoulder
 FILL: thigh | or buttocks | or buttock | into the thigh | into the deltoid | deltoid | by healthcare provider | by a healthcare provider | by nurse | in clinic | in the clinic
 FILL: schedule | regularly | consistently | preferably | ideally | at the same time | at the same time each day | at the same time every day | period | of treatment
