@@ -1,4 +1,4 @@
-# The image holds the locked runtime packages, the package and its rules; nothing to build with, no shell script, no root.
+# The image holds the locked runtime packages, the package and its rules; no build tools, no root.
 FROM python:3.12-slim-bookworm AS build
 COPY requirements.lock /src/
 RUN python -m venv /opt/cds \

@@ -42,7 +42,9 @@ def rows(path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO((RULES / path).read_text(encoding="utf-8"), newline="")))
 
 
-def coded(*codings: tuple[str, str] | tuple[str, str, str], text: str = "", form: str = "", ingredients: tuple[Ingredient, ...] = ()) -> Medication:
+def coded(
+    *codings: tuple[str, str] | tuple[str, str, str], text: str = "", form: str = "", ingredients: tuple[Ingredient, ...] = ()
+) -> Medication:
     return Medication(Concept(tuple(Coding(*coding) for coding in codings), text), Concept((), form), ingredients)
 
 

@@ -1,6 +1,7 @@
 """Card files: what is wrong in them is told with its place, everything at once; a language is only files."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cds_service.cards import card_schema, load_cards, rule_problems
+from cds_service.cards import card_schema, load_cards, rule_problems, unused_cards
 from cds_service.cards.crosscheck import says_of
 from cds_service.errors import RulebookInvalid
 from cds_service.located import as_plain, read_yaml
@@ -187,8 +188,11 @@ def test_a_suggestion_that_rests_on_a_threshold_its_rule_has_not_is_told() -> No
 
 
 def test_a_card_that_no_rule_uses_is_told() -> None:
-    found = rule_problems(library(), [rule for rule in rules().values() if rule.id != "titration-bedtime"])
-    assert [str(one) for one in found] == ["titration-bedtime.yaml:1:1 CARD-015 no rule uses card 'titration-bedtime'"]
+    fewer = [rule for rule in rules().values() if rule.id != "titration-bedtime"]
+    assert [str(one) for one in unused_cards(library(), fewer)] == [
+        "titration-bedtime.yaml:1:1 CARD-015 no rule uses card 'titration-bedtime'"
+    ]
+    assert unused_cards(library(), rules().values()) == rule_problems(library(), fewer) == []
 
 
 def test_what_a_rule_can_say_is_collected_from_every_alternative() -> None:
@@ -222,3 +226,9 @@ def test_a_language_is_only_files() -> None:
     assert card.overrideReasons[1].display == "The dose is intended"
     assert "usually taken at bedtime" in cards([finding("titration-bedtime")], language="de", shelf=shelf)[0].detail
     assert "larger than the usual" in cards([finding("titration-step", "too-large")], language="es", shelf=shelf)[0].detail
+
+
+def test_every_problem_code_is_documented() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "cds_service" / "cards").glob("*.py"))
+    documented = set(re.findall(r"^\| (CARD-\d{3})", (ROOT / "docs" / "cards.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r'"(CARD-\d{3})"', code)) == documented

@@ -264,3 +264,16 @@ def test_closing_words_that_meet_a_missing_threshold_are_left_out() -> None:
     files["opioid-conflict.yaml"] = files["opioid-conflict.yaml"].replace("Naltrexone can wait.", "Naltrexone can wait {{ limits.none }}.")
     card = cards([conflict()], shelf=load_cards(files, CANONICAL))[0]
     assert ("Before going on" in card.detail, "low doses included" in card.detail) == (False, True)
+
+
+def test_a_rule_that_says_nothing_in_particular_gets_the_first_text_of_its_card() -> None:
+    assert "**" not in cards([finding("titration-start", "")])[0].detail.partition("**References**")[0]
+    assert "usual practice begins lower" in cards([finding("titration-start", "")])[0].detail
+
+
+def test_the_inputs_of_each_order_are_told_once() -> None:
+    made = cards([conflict(), conflict(facts=order_facts(SECOND, daily_dose=exactly(50, "mg/d")))], two_drafts())
+    assert made[0].detail.endswith(
+        "Inputs used: naltrexone, dose 4.5 mg a day, indication from the problem list; "
+        "naltrexone, dose 50 mg a day, indication from the problem list; the medication list."
+    )

@@ -118,6 +118,7 @@ DOSE_FACTS = (
         ("4.5 mg/kg", drug(), Unknown("unreadable-unit")),
         *[(f"{number} mg", drug(), Unknown("unreadable-dose")) for number in ("0", "-4.5", "1E+13", "1E+999999", "1E-999999", "NaN", "Infinity")],
         ("0 {tbl}", drug(), Unknown("unreadable-dose")),
+        ("1000000000000 mg", drug(), per_day("1E+12")),
         ("4.5..1.5 mg", drug(), Unknown("unreadable-dose")),
         ("-1..1.5 mg", drug(), Unknown("unreadable-dose")),
         ("1000000000000 kg", drug(), Unknown("unreadable-dose")),
@@ -142,6 +143,10 @@ def entries(**stated: str) -> tuple[Dose, ...]:
         ({"ordered": "4.5 mg", "admin": "1 {tbl}"}, per_day("4.5"), False),
         ({"untyped": "50 mg", "untyped_too": "1 {tbl}"}, per_day("50"), True),
         ({"untyped": "0.05 g", "untyped_too": "50 mg"}, per_day("50"), True),
+        ({"untyped": "45 mg", "ordered": "4.5 mg"}, per_day("4.5"), False),
+        ({"untyped": "0.98 {tbl}", "untyped_too": "50 mg"}, per_day("50"), True),
+        ({"untyped": "0.95 {tbl}", "untyped_too": "50 mg"}, per_day("50"), True),
+        ({"untyped": "0.94 {tbl}", "untyped_too": "50 mg"}, Unknown("contradictory-dose"), False),
         ({"untyped": "50 mg", "untyped_too": "2 {tbl}"}, Unknown("contradictory-dose"), False),
         ({"untyped": "4.5 mg", "untyped_too": "45 mg"}, Unknown("contradictory-dose"), False),
         ({"ordered": "4.5 mg", "ordered_too": "45 mg"}, Unknown("contradictory-dose"), False),
@@ -223,6 +228,8 @@ def test_volumes_that_differ_contradict_without_a_concentration() -> None:
         ([line("4.5 mg", timing=Timing(frequency=1, period=Decimal(1), period_unit="d", code="BID"))], Unknown("contradictory-timing")),
         ([line("25 mg", timing=Timing(count=1))], per_day("25")),
         ([line("1000000000000 mg", timing=BID)], Unknown("unreadable-dose")),
+        ([line("500000000000 mg", timing=HS), line("500000000000 mg", timing=MORN)], per_day("1E+12")),
+        ([line("500000000000 mg", timing=BID)], per_day("1E+12")),
         ([line("600000000000 mg", timing=HS), line("600000000000 mg", timing=MORN)], Unknown("unreadable-dose")),
         ([], Unknown("no-dosage")),
     ],
@@ -494,6 +501,35 @@ STEP_CASES: list[tuple[list[Dosage], Any, Any, Any, Any]] = [
     (
         [line("1.5 mg", sequence=1, dropped=("sequence",)), line("3 mg", sequence=2)],
         Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"),
+    ),
+    (
+        [
+            line("1.5 mg", timing=between(day(1), day(7))), line("3 mg", timing=between(day(8), day(14))),
+            line("4.5 mg", timing=between(None, day(20))),
+        ],
+        Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"),
+    ),
+    (
+        [
+            line("1.5 mg", timing=between(day(1), day(7))), line("3 mg", timing=between(day(8))),
+            line("4.5 mg", timing=between(day(15))),
+        ],
+        Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"),
+    ),
+    (
+        [
+            line("1.5 mg", timing=MORN, sequence=1), line("3 mg", timing=during(7, when=("NOON",)), sequence=2),
+            line("4.5 mg", timing=HS, sequence=3),
+        ],
+        True, per_day("1.5"), per_day("4.5"), Unknown("no-length"),
+    ),
+    (
+        [line("1.5 mg", timing=between(day(1), day(1)), sequence=1), line("3 mg", timing=between(day(1)), sequence=2)],
+        Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"), Unknown("unclear-sequence"),
+    ),
+    (
+        [line("1.5 mg", timing=between(None, day(8)), sequence=1), line("3 mg", timing=between(day(8)), sequence=2)],
+        True, per_day("1.5"), per_day("3"), exactly(16, "d"),
     ),
     ([line("1.5 mg", dropped=("sequence",))], False, per_day("1.5"), per_day("1.5"), Unknown("no-steps")),
     (

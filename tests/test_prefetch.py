@@ -26,7 +26,7 @@ def order(status: str = "active", written: str | None = "2026-11-01", kind: str 
     return {"resourceType": kind, "status": status, **({"authoredOn": written} if written else {})}
 
 
-def bundle(*resources: Any, query: str | None = None, **more: object) -> Json:
+def bundle(*resources: object, query: str | None = None, **more: object) -> Json:
     links = [{"relation": "self", "url": f"https://ehr.example.org/fhir/{query}"}] if query else []
     return {"resourceType": "Bundle", "entry": [{"resource": one} for one in resources], **({"link": links} if links else {}), **more}
 
@@ -96,7 +96,14 @@ def test_an_empty_answer_without_a_query_is_known_by_its_key(key: str, found: st
                                    outcome("warning", "error"), outcome(), outcome("odd"), {"resourceType": "OperationOutcome", "issue": [{"severity": {}}]},
                                    {"resourceType": "List"}, bundle(outcome("error"))])  # fmt: skip
 def test_what_is_no_answer_has_failed(value: object) -> None:
-    sent = {"patient": value, "conditions": value, "activeMedications": value, "recentMedications": value, "other": value, "statements": value}
+    sent = {
+        "patient": value,
+        "conditions": value,
+        "activeMedications": value,
+        "recentMedications": value,
+        "other": value,
+        "statements": value,
+    }
     assert states(sent) == "ffff"
 
 
@@ -204,7 +211,9 @@ def test_the_query_tells_it_also_where_there_are_entries() -> None:
     assert states({"activeMedications": bundle(order("completed"), query="MedicationRequest?patient=p1")}) == "mmcc"
 
 
-@pytest.mark.parametrize("query", ["?_getpages=1", "FHIR?x=y", "R4/$everything", "medicationrequest?status=active", "?" + "&".join(["a=b"] * 200)])
+@pytest.mark.parametrize(
+    "query", ["?_getpages=1", "FHIR?x=y", "R4/$everything", "medicationrequest?status=active", "?" + "&".join(["a=b"] * 200)]
+)
 def test_a_query_that_tells_no_type_leaves_it_to_the_key(query: str) -> None:
     assert states({"activeMedications": bundle(query=query)}) == "mmcm"
 
@@ -333,7 +342,16 @@ def test_a_reach_beyond_the_calendar_does_no_harm() -> None:
 
 
 def test_entries_have_their_place_address_and_type() -> None:
-    sent = {"entry": [{"fullUrl": "urn:uuid:1", "resource": CONDITION}, {"resource": 5}, 5, PATIENT, {"search": {"mode": "include"}}, {"resource": {}}]}
+    sent = {
+        "entry": [
+            {"fullUrl": "urn:uuid:1", "resource": CONDITION},
+            {"resource": 5},
+            5,
+            PATIENT,
+            {"search": {"mode": "include"}},
+            {"resource": {}},
+        ]
+    }
     found = bundle_entries(sent, "here")
     assert [(one.place, one.resource_type, one.full_url, one.is_included) for one in found] == [
         ("here.entry[0]", "Condition", "urn:uuid:1", False),

@@ -59,7 +59,12 @@ def order(resource_id: str | None = "r1", name: str | None = "drug a", **more: o
 
 
 def condition(name: str | None = "known a", resource_id: str | None = "c1", **more: object) -> Json:
-    sent = {"resourceType": "Condition", "id": resource_id, "subject": {"reference": "Patient/p1"}, "code": {"text": name} if name else None}
+    sent = {
+        "resourceType": "Condition",
+        "id": resource_id,
+        "subject": {"reference": "Patient/p1"},
+        "code": {"text": name} if name else None,
+    }
     return {key: value for key, value in {**sent, **more}.items() if value is not None}
 
 
@@ -72,7 +77,10 @@ UNTOLD: Json = {"medicationCodeableConcept": {"coding": [{"system": "urn:local",
 
 
 def chart(
-    drafts: Sequence[object] | Json = (DRAFT,), prefetch: Json | None = None, selections: Sequence[str] | None = None, patient_id: str = "p1"
+    drafts: Sequence[object] | Json = (DRAFT,),
+    prefetch: Json | None = None,
+    selections: Sequence[str] | None = None,
+    patient_id: str = "p1",
 ) -> Chart:
     sent = drafts if isinstance(drafts, dict) else bundle(*drafts)
     source = Source(patient_id, sent, None if selections is None else tuple(selections), prefetch)
@@ -150,7 +158,11 @@ PRODUCT: Json = {"resourceType": "Medication", "id": "m1", "code": {"text": "dru
         ("https://ehr/fhir/Medication/m1/_history/1", [{"resource": PRODUCT}], None),
         ("urn:uuid:7", [{"fullUrl": "urn:uuid:7", "resource": {**PRODUCT, "id": "other"}}], None),
         ("https://ehr/fhir/Medication/x", [{"fullUrl": "https://ehr/fhir/Medication/x", "resource": PRODUCT}], None),
-        ("Medication/x", [{"fullUrl": "https://ehr/fhir/Medication/x", "resource": {"resourceType": "Medication", "code": {"text": "drug a"}}}], None),
+        (
+            "Medication/x",
+            [{"fullUrl": "https://ehr/fhir/Medication/x", "resource": {"resourceType": "Medication", "code": {"text": "drug a"}}}],
+            None,
+        ),
         ("Medication/m1", [], {"k": bundle(PRODUCT)}),
         ("Medication/m1", [], {"k": PRODUCT}),
         ("Medication/m1", [], {"k": "x", "l": None, "m": bundle(5, PRODUCT)}),
@@ -287,7 +299,9 @@ def test_an_entry_spoils_the_lists_only_where_a_rule_could_have_needed_it(entry:
 def test_an_entry_spoils_only_the_list_that_it_stands_in() -> None:
     recent = {"activeMedications": bundle(order("r")), "recentMedications": bundle(order(name=None)), "conditions": bundle(None)}
     assert states(chart(prefetch={**recent, "patient": PATIENT})) == {"history": "partial", "conditions": "partial"}
-    assert states(chart(prefetch=full(statements=bundle(order(name=None, resourceType="MedicationStatement"))))) == {"medications": "partial"}
+    assert states(chart(prefetch=full(statements=bundle(order(name=None, resourceType="MedicationStatement"))))) == {
+        "medications": "partial"
+    }
 
 
 def test_an_unreadable_order_in_two_lists_spoils_both() -> None:
@@ -305,7 +319,13 @@ def test_records_of_another_patient_are_left_out() -> None:
 
 
 def test_conditions_of_a_value_set_are_kept_once_and_the_rest_dropped() -> None:
-    sent = bundle(condition("known a", "1"), condition("known a", "1"), condition("other", "2"), condition("known b", None), condition("known b", None))
+    sent = bundle(
+        condition("known a", "1"),
+        condition("known a", "1"),
+        condition("other", "2"),
+        condition("known b", None),
+        condition("known b", None),
+    )
     found = chart(prefetch=full(conditions=sent))
     assert [(one.id, one.concept.text) for one in found.conditions] == [("1", "known a"), ("", "known b"), ("", "known b")]
     assert found.conditions[0].where == "prefetch.conditions.entry[0] Condition/1"
@@ -377,7 +397,7 @@ def test_ids_and_keys_are_inert_in_places() -> None:
 
 
 def test_beyond_the_number_that_is_validated_the_same_is_read() -> None:
-    odd = {"colour": 1, "dosageInstruction": {"doseQuantity": {"value": 5, "unit": "mg"}}, "authoredOn": "2026-11-01T08:00"}
+    odd: Json = {"colour": 1, "dosageInstruction": {"doseQuantity": {"value": 5, "unit": "mg"}}, "authoredOn": "2026-11-01T08:00"}
     found = chart(prefetch=full(*[order(f"r{number}", **odd) for number in range(MOST_VALIDATED + 2)]))
     first, last = found.medications[0], found.medications[-1]
     assert (last.dosages, last.authored_on, last.dropped) == (first.dosages, date(2026, 11, 1), ())
@@ -388,7 +408,9 @@ def test_beyond_the_number_that_is_validated_the_same_is_read() -> None:
 
 @pytest.mark.parametrize("name", ["other", "drug a"])
 def test_ten_thousand_entries_are_read_in_bounded_time(name: str) -> None:
-    many = full(*[order(f"r{number}", name) for number in range(10_000)], conditions=bundle(*[condition("known", str(n)) for n in range(1000)]))
+    many = full(
+        *[order(f"r{number}", name) for number in range(10_000)], conditions=bundle(*[condition("known", str(n)) for n in range(1000)])
+    )
     began = time.process_time()
     found = chart(prefetch=many)
     assert time.process_time() - began < 10
@@ -402,7 +424,7 @@ def test_a_recorded_call_is_read_right_and_completely(name: str) -> None:
     found = chart(sent["context"]["draftOrders"], sent["prefetch"], sent["context"].get("selections"), sent["context"]["patientId"])
     (draft,) = found.orders
     assert (draft.dropped, [line.dropped for line in draft.dosages], draft.is_readable, draft.is_of_this_patient) == ((), [()], True, True)
-    assert (found.selected, states(found)) == ({0}, {})
+    assert (found.selected, states(found)) == (frozenset([0]), {})
 
 
 @pytest.mark.parametrize("name", ["sandbox-tab-opened.json", "sandbox-second-click.json"])
@@ -430,7 +452,10 @@ WHOLE: Json = {
     },
     "prefetch": {
         "patient": PATIENT,
-        "conditions": {**bundle(condition(clinicalStatus={"coding": [{"code": "active"}]})), "link": [{"relation": "self", "url": "x/Condition?a=b"}]},
+        "conditions": {
+            **bundle(condition(clinicalStatus={"coding": [{"code": "active"}]})),
+            "link": [{"relation": "self", "url": "x/Condition?a=b"}],
+        },
         "medications": {**bundle(order("r"), order("s", resourceType="MedicationDispense", daysSupply={"value": 5})), "total": 2},
         "recentMedications": {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]},
     },

@@ -435,7 +435,11 @@ def test_the_kind_of_a_dose_is_a_known_word_wherever_it_stands(kind: Json | None
 
 
 def test_all_entries_of_dose_and_rate_are_read() -> None:
-    entries = [{"doseQuantity": {"value": 1, **MG}}, {"doseRange": {"low": {"value": 1, **MG}, "high": {"value": 2, **MG}}}, {"rateRatio": {}}]
+    entries = [
+        {"doseQuantity": {"value": 1, **MG}},
+        {"doseRange": {"low": {"value": 1, **MG}, "high": {"value": 2, **MG}}},
+        {"rateRatio": {}},
+    ]
     assert line(doseAndRate=entries) == Dosage(doses=(Dose("", exactly(1, "mg")), Dose("", QuantityRange(Decimal(1), Decimal(2), "mg"))))
 
 
@@ -529,7 +533,9 @@ ORDER: Json = {
 }
 
 
-def record(sent: Json, resources: Mapping[str, Json] | None = None, *, is_draft: bool = False, is_validated: bool = True) -> MedicationRecord:
+def record(
+    sent: Json, resources: Mapping[str, Json] | None = None, *, is_draft: bool = False, is_validated: bool = True
+) -> MedicationRecord:
     sighting = Sighting(sent, "there", MEDICATION, DRUG)
     return medication_record(sighting, around(resources), is_draft=is_draft, is_validated=is_validated)
 
@@ -671,8 +677,20 @@ def test_the_same_is_read_without_asking_the_library() -> None:
     assert (lenient.dosages, lenient.dropped, lenient.status) == (validated.dosages, validated.dropped, validated.status)
 
 
+def test_a_line_in_no_shape_is_lost_also_without_asking_the_library() -> None:
+    found = record({**ORDER, "dosageInstruction": [5, {"text": "b"}]}, is_validated=False)
+    assert (found.dosages, found.dropped) == ((Dosage(dropped=("dosageInstruction",)), Dosage(text="b")), ("dosageInstruction[0]",))
+
+
+def test_an_order_that_cannot_be_salvaged_says_so_and_keeps_what_can_be_read() -> None:
+    inside = {"resourceType": "Medication", "id": "m", "contained": [{"resourceType": "Unheard"}]}
+    found = order(contained=[inside], dosageInstruction=[{"text": "b"}])
+    assert (found.is_readable, found.status, found.dosages) == (False, "active", (Dosage(text="b"),))
+
+
 @pytest.mark.parametrize(
-    ("sent", "day"), [("2026", TODAY), ("2026-11", TODAY), ("2026-10", date(2026, 10, 31)), ("2027", date(2027, 1, 1)), ("2026-11-01", date(2026, 11, 1))]
+    ("sent", "day"),
+    [("2026", TODAY), ("2026-11", TODAY), ("2026-10", date(2026, 10, 31)), ("2027", date(2027, 1, 1)), ("2026-11-01", date(2026, 11, 1))],
 )
 def test_an_order_of_some_day_of_a_month_is_taken_as_the_latest_up_to_today(sent: str, day: date) -> None:
     assert order(authoredOn=sent).authored_on == day
@@ -701,7 +719,7 @@ def test_a_status_that_is_absent_for_a_reason_stays_so() -> None:
 
 
 def test_a_draft_of_nobody_known_gets_no_subject() -> None:
-    nobody = Surroundings(TODAY, UTC, "", {}.get)
+    nobody = Surroundings(TODAY, UTC, "", lambda _: None)
     found = medication_record(Sighting({**ORDER, "subject": None}, "there", MEDICATION, DRUG), nobody, is_draft=True)
     assert "subject" not in found.raw
 
@@ -718,7 +736,10 @@ def test_a_draft_of_nobody_known_gets_no_subject() -> None:
 )
 def test_a_reason_is_the_condition_referred_to_unless_it_is_not_the_case(condition: Json, reasons: tuple[Concept, ...]) -> None:
     beside = record({**ORDER, "reasonReference": [{"reference": "Condition/c1"}]}, {"Condition/c1": condition})
-    inside = order(reasonReference={"reference": "#c1"}, contained=[{"resourceType": "Condition", "id": "c1", "subject": {"display": "x"}, **condition}])
+    inside = order(
+        reasonReference={"reference": "#c1"},
+        contained=[{"resourceType": "Condition", "id": "c1", "subject": {"display": "x"}, **condition}],
+    )
     assert (beside.reasons, inside.reasons) == (reasons, reasons)
 
 

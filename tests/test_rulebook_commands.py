@@ -8,13 +8,18 @@ import pytest
 from click.testing import CliRunner
 
 from cds_service.cli import rules
-from cds_service.cli.rules import check, rule_files, vocabulary_of
+from cds_service.cli.rules import check, vocabulary_of
+from cds_service.errors import Location, Problem, RulebookInvalid
+from cds_service.pack import files_in
 from cds_service.rulebook.vocabulary import Vocabulary
 from tests.rulebook_pack import BROKEN
 
+ROOT = Path(__file__).parent.parent
+
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(rules, "read_pack", lambda *_: None)  # the sample has no terminology of its own
     pack = tmp_path / "rules"
     shutil.copytree(BROKEN / "base", pack)
     (pack / "drugs").mkdir()
@@ -39,18 +44,27 @@ def replace(folder: Path, name: str, path: str) -> None:
 
 
 def test_the_vocabulary_comes_from_the_files(folder: Path) -> None:
-    found = vocabulary_of(folder / "rules", folder / "cards")
+    found = vocabulary_of(files_in(folder / "rules"), files_in(folder / "cards"))
     assert found == Vocabulary(
         frozenset(["blocker", "agonist", "depot", "combination"]), frozenset(["pain", "dependence"]), frozenset(["conflict"])
     )
-    assert vocabulary_of(folder, folder) == Vocabulary()
+    assert vocabulary_of({}, {"card.schema.json": "{}", "library.yaml": ""}) == Vocabulary()
+    assert vocabulary_of({"drugs/classes.csv": "class\n\n", "valuesets/sets.csv": "", "other/pain.json": ""}, {}) == Vocabulary()
 
 
-def test_every_text_file_is_read_by_its_path(folder: Path) -> None:
-    (folder / "rules" / "notes.bin").write_bytes(b"\xff")
-    assert sorted(rule_files(folder / "rules")) == [
-        "drugs/classes.csv", "manifest.yaml", "pack/conflict.test.yaml", "pack/conflict.yaml", "sites/north.yaml", "valuesets/dependence.json", "valuesets/pain.json",
-    ]  # fmt: skip
+def test_check_tells_of_cards_and_terminology_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RulebookInvalid([Problem(Location("cards/conflict.yaml", 1, 2), "CARD-001", "no text")])
+
+    monkeypatch.setattr(rules, "read_pack", refuse)
+    assert run(check, folder, "--today", "2026-11-22") == (1, "cards/conflict.yaml:1:2 CARD-001 no text\n", "1 problems, 0 warnings\n")
+
+
+def test_the_shipped_pack_passes_both_commands() -> None:
+    result = CliRunner().invoke(check, ["--rules", str(ROOT / "rules"), "--cards", str(ROOT / "cards"), "--today", "2026-11-22"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    result = CliRunner().invoke(rules.test, ["--rules", str(ROOT / "rules"), "--cards", str(ROOT / "cards")])
+    assert (result.exit_code, result.stdout) == (0, "")
 
 
 def test_a_sound_pack_passes_both_commands(folder: Path) -> None:

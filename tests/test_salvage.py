@@ -67,7 +67,10 @@ def test_a_valid_resource_comes_back_equal_and_whole() -> None:
             {"dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 2}}]}]},
         ),
         ({"dosageInstruction": [{"asNeeded": True}]}, {"dosageInstruction": [{"asNeededBoolean": True}]}),
-        ({"dosageInstruction": [{"asNeededFor": [{"text": "pain"}]}]}, {"dosageInstruction": [{"asNeededCodeableConcept": {"text": "pain"}}]}),
+        (
+            {"dosageInstruction": [{"asNeededFor": [{"text": "pain"}]}]},
+            {"dosageInstruction": [{"asNeededCodeableConcept": {"text": "pain"}}]},
+        ),
         (
             {"dosageInstruction": [{"asNeededBoolean": True, "asNeededCodeableConcept": {"text": "pain"}}]},
             {"dosageInstruction": [{"asNeededCodeableConcept": {"text": "pain"}}]},
@@ -76,7 +79,10 @@ def test_a_valid_resource_comes_back_equal_and_whole() -> None:
             {"dosageInstruction": [{"maxDosePerPeriod": [{"numerator": {"value": 1}, "denominator": {"value": 1}}]}]},
             {"dosageInstruction": [{"maxDosePerPeriod": {"numerator": {"value": 1}, "denominator": {"value": 1}}}]},
         ),
-        ({"dosageInstruction": [{"timing": {"repeat": {"when": "HS"}}}]}, {"dosageInstruction": [{"timing": {"repeat": {"when": ["HS"]}}}]}),
+        (
+            {"dosageInstruction": [{"timing": {"repeat": {"when": "HS"}}}]},
+            {"dosageInstruction": [{"timing": {"repeat": {"when": ["HS"]}}}]},
+        ),
         (
             {"dosageInstruction": [{"timing": {"repeat": {"timeOfDay": ["22:00"]}}}]},
             {"dosageInstruction": [{"timing": {"repeat": {"timeOfDay": ["22:00:00"]}}}]},
@@ -221,12 +227,18 @@ def test_a_resource_larger_than_any_order_is_not_given_to_the_library() -> None:
     assert salvaged(note=[{"text": "x"}] * 100).is_valid
 
 
-def test_a_resource_with_one_new_error_after_another_is_given_up() -> None:
-    broken: Json = {"text": 5}
+def test_a_resource_that_stays_invalid_round_after_round_is_given_up() -> None:
+    nested: Any = {"reference": "Patient/p1"}
     for _ in range(8):
-        broken = {"coding": [[broken]]}
-    found = salvaged(medicationCodeableConcept=broken)
-    assert found.raw["resourceType"] == "MedicationRequest"
+        nested = [nested]
+    found = salvaged(encounter=nested)
+    assert (found.is_valid, found.raw["id"], found.raw["status"]) == (False, "r1", "draft")
+
+
+def test_a_resource_that_the_library_cannot_look_at_is_given_up() -> None:
+    inside = {"resourceType": "Medication", "id": "m", "contained": [{"resourceType": "Unheard"}]}
+    found = salvaged(contained=[inside], category={"text": "x"})
+    assert (found.is_valid, found.raw["id"]) == (False, "r1")
 
 
 def test_an_administration_has_one_dosage_object() -> None:

@@ -4,11 +4,21 @@
 with the rules that use them; `card_schema` is the JSON Schema for editors.
 """
 
-from cds_service.cards.crosscheck import rule_problems
+from cds_service.cards.crosscheck import rule_problems, unused_cards
 from cds_service.cards.format import card_schema
 from cds_service.cards.library import CardLibrary
 from cds_service.cards.loader import load_cards
 from cds_service.cards.making import CardOptions, make_cards
 from cds_service.cards.profiles import PROFILES, ProfileName
 
-__all__ = ["PROFILES", "CardLibrary", "CardOptions", "ProfileName", "card_schema", "load_cards", "make_cards", "rule_problems"]
+__all__ = [
+    "PROFILES",
+    "CardLibrary",
+    "CardOptions",
+    "ProfileName",
+    "card_schema",
+    "load_cards",
+    "make_cards",
+    "rule_problems",
+    "unused_cards",
+]

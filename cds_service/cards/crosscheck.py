@@ -8,9 +8,15 @@ from cds_service.rulebook.types import Group, Quantified, Rule
 
 
 def rule_problems(library: CardLibrary, rules: Iterable[Rule]) -> list[Problem]:
-    """List CARD-013 (a rule's card or text is missing), CARD-014 (no such threshold) and CARD-015 (a text that no rule uses)."""
-    rules = list(rules)
-    return [*(problem for rule in rules for problem in _rule_problems(library, rule)), *_unused(library, rules)]
+    """List CARD-013 (a rule's card or text is missing) and CARD-014 (no such threshold): reasons not to start."""
+    return [problem for rule in rules for problem in _rule_problems(library, rule)]
+
+
+def unused_cards(library: CardLibrary, rules: Iterable[Rule]) -> list[Problem]:
+    """List CARD-015, cards that no rule names: a text nobody can see hides that a rule lost it; for `check`, not for the start."""
+    used = {rule.card for rule in rules}
+    unused = sorted(library.cards.keys() - used)
+    return [Problem(Location(f"{card_id}.yaml", 1, 1), "CARD-015", f"no rule uses card '{card_id}'") for card_id in unused]
 
 
 def says_of(rule: Rule) -> frozenset[str]:
@@ -51,10 +57,3 @@ def _limit_problems(rule: Rule, card: CardFile, limits: frozenset[str]) -> Itera
         yield Problem(
             rule.where, "CARD-014", f"card '{card.id}' quotes '{name}', no threshold of rule '{rule.id}'{nearest(name, rule.thresholds)}"
         )
-
-
-def _unused(library: CardLibrary, rules: Iterable[Rule]) -> Iterator[Problem]:
-    """Cards that no rule names: a text nobody can see hides that a rule lost it."""
-    used = {rule.card for rule in rules}
-    for card_id in sorted(library.cards.keys() - used):
-        yield Problem(Location(f"{card_id}.yaml", 1, 1), "CARD-015", f"no rule uses card '{card_id}'")

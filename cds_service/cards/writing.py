@@ -44,8 +44,11 @@ class Setting:
 
 def summary(parts: Sequence[Part], setting: Setting) -> str:
     """Return one sentence under 140 characters: that of the first section, with the headings of the others where they are of other cards."""
-    tried = [_summary(parts[0], setting, limit) for limit in _IN_SUMMARY]
-    first = next((text for text in tried if len(text) <= SUMMARY_LIMIT), tried[-1])
+    first = ""
+    for limit in _IN_SUMMARY:
+        first = _summary(parts[0], setting, limit)
+        if len(first) <= SUMMARY_LIMIT:
+            break
     titles = dict.fromkeys(_title(part, setting) for part in parts[1:] if part.card.id != parts[0].card.id)
     if titles:
         whole = rendered_line(setting.words.also, {"first": first.rstrip("."), "titles": ", ".join(titles)})
@@ -157,8 +160,8 @@ def _basis(card: Gathered, setting: Setting) -> str:
     told = [
         rendered_line(setting.words.rule, {"rule": rule.id, "version": rule.version, "site": rule.site_override}) for rule in rules.values()
     ]
-    orders = {finding.facts.order: finding for finding in reversed(card.findings)}
-    used = [_input(finding, setting) for finding in reversed(orders.values())]
+    orders = {finding.facts.order: finding for finding in card.findings}
+    used = [_input(finding, setting) for finding in orders.values()]
     sources = [setting.words.sources[word] for word in sorted(_sources(card.findings)) if word in setting.words.sources]
     joined = {"rules": "; ".join(told), "inputs": "; ".join(dict.fromkeys([*used, *sources]))}
     return rendered_line(setting.words.basis, {**joined, "pack": setting.pack, "decision": setting.decision})

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from cds_service.errors import Problem, RulebookInvalid
+from cds_service.pack import card_ids, files_in, read_pack
 from cds_service.rulebook.rulebook import Rulebook, load_rulebook
 from cds_service.rulebook.running import CaseResult
 from cds_service.rulebook.schema import schema_text, with_tables
@@ -18,32 +19,29 @@ from cds_service.rulebook.vocabulary import Vocabulary
 FOUND: Final = 1
 """Exit code: something is wrong in the files or a case fails; 2 means that the command could not do its work."""
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
-_TEXTS: Final = frozenset([".yaml", ".yml", ".csv", ".json"])
-_NOT_CARDS: Final = frozenset(["override-reasons"])
 
 
-def rule_files(rules: Path) -> dict[str, str]:
-    """Read every text file of a rules folder, by its path below it."""
-    paths = (path for path in sorted(rules.rglob("*")) if path.is_file() and path.suffix in _TEXTS)
-    return {path.relative_to(rules).as_posix(): _text(path) for path in paths}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{path} cannot be read as UTF-8 text") from error
-
-
-def vocabulary_of(rules: Path, cards: Path) -> Vocabulary:
-    """Gather drug classes, value sets and cards from the files that define them."""
-    classes = rules / "drugs" / "classes.csv"
-    rows = csv.DictReader(_text(classes).splitlines()) if classes.is_file() else ()
+def vocabulary_of(rules: Mapping[str, str], cards: Mapping[str, str]) -> Vocabulary:
+    """Gather drug classes, value sets and cards from the files that define them, also where those files have faults."""
+    rows = csv.DictReader(rules.get("drugs/classes.csv", "").splitlines())
+    sets = (name.removeprefix("valuesets/") for name in rules if name.startswith("valuesets/"))
     return Vocabulary(
-        drug_classes=frozenset(row["class"] for row in rows),
-        valuesets=frozenset(path.stem for path in (rules / "valuesets").glob("*.json")),
-        cards=frozenset(path.stem for path in cards.glob("*.yaml")) - _NOT_CARDS,
+        drug_classes=frozenset(row["class"] for row in rows if row.get("class")),
+        valuesets=frozenset(name.removesuffix(".json") for name in sets if name.endswith(".json")),
+        cards=card_ids({name: text for name, text in cards.items() if name.endswith(".yaml")}),
     )
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    try:
+        return files_in(folder)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"a file in {folder} cannot be read as UTF-8 text") from error
+
+
+def _load(rules: Path, cards: Path, site: str) -> Rulebook:
+    texts = _texts(rules)
+    return load_rulebook(texts, vocabulary_of(texts, _texts(cards)), site, root=rules.as_posix())
 
 
 def _folders(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,7 +60,7 @@ def _folders(command: Callable[..., None]) -> Callable[..., None]:
 @_folders
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Day as of which references are due; today by default.")
 def check(rules: Path, cards: Path, site: str, today: datetime | None, *, as_json: bool) -> None:
-    """Check rules, cases, sites and manifest, and whether each active rule may be active; one line for each problem.
+    """Check rules, cases, sites, manifest, cards and terminology, and whether each active rule may be active; one line for each problem.
 
     Exit code 0: nothing wrong (warnings are no reason to refuse); 1: problems; 2: the command could not do its work.
     """
@@ -86,7 +84,7 @@ def test(rules: Path, cards: Path, site: str, names: tuple[str, ...], *, as_json
     Exit code 0: every case holds; 1: some do not; 2: the rules cannot be loaded, or a rule named is not there.
     """
     try:
-        rulebook = load_rulebook(rule_files(rules), vocabulary_of(rules, cards), site, root=rules.as_posix())
+        rulebook = _load(rules, cards, site)
     except RulebookInvalid as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from error
@@ -119,11 +117,20 @@ def write(rules: Path, docs: Path) -> None:
 
 
 def _checked(rules: Path, cards: Path, site: str, day: date) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Check the rules first; cards and terminology, which rest on them, once they can be loaded."""
     try:
-        rulebook = load_rulebook(rule_files(rules), vocabulary_of(rules, cards), site, root=rules.as_posix())
+        rulebook = _load(rules, cards, site)
     except RulebookInvalid as error:
         return error.problems, ()
-    return rulebook.problems(), rulebook.warnings(day)
+    return (*rulebook.problems(), *_problems_beside(rules, cards, site)), rulebook.warnings(day)
+
+
+def _problems_beside(rules: Path, cards: Path, site: str) -> tuple[Problem, ...]:
+    try:
+        read_pack(rules, cards, site)
+    except RulebookInvalid as error:
+        return error.problems
+    return ()
 
 
 def _refuse_unknown(names: Iterable[str], rulebook: Rulebook) -> None:

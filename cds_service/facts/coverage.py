@@ -21,6 +21,8 @@ Durations = Mapping[str, Decimal]
 
 NO_DURATIONS: Final[Durations] = MappingProxyType({})
 DEPOT: Final = "depot"
+LISTED_BUT_ENDED: Final = Unknown("listed-but-ended")
+"""In use by its status, over by its supply: nobody can tell from the record."""
 _LAST_DAY: Final = date.max.toordinal()
 
 Standing = Literal["in-use", "paused", "over", "never", "by-dates", "cut-short"]
@@ -247,7 +249,7 @@ def _in_use(span: _Span, today: date) -> bool | Unknown:
     """Read an active record: in use, also from a later day on; over by its own dosage; or listed beyond its supply."""
     if span.end is None or span.end >= today:
         return True
-    return False if span.is_explicit else Unknown("listed-but-ended")
+    return False if span.is_explicit else LISTED_BUT_ENDED
 
 
 def _by_dates(record: MedicationRecord, span: _Span, standing: Standing, today: date) -> bool | Unknown:

@@ -1,16 +1,17 @@
 """Floor 3: the facts of one order about dose, timing and route.
 
 Two facts judge the product, and each says one thing. `order.fits_product` is about measuring: False where the dose cannot be
-made from whole or half units of what is ordered (4.5 mg of a 50 mg tablet, 0.09 tablets). `order.agrees_with_itself` is about
+made from whole or half units of what is ordered (a small part of a tablet). `order.agrees_with_itself` is about
 statements: False where two of them cannot both be meant (ordered and calculated dose, mg and counted units, timing and its
-code, dose and maximum, code and name of the product), or where the dose asks for ten or more units of the product at once
-(45 mg of a 4.5 mg capsule).
+code, dose and maximum, code and name of the product), or where the dose asks for ten or more units of the product at once (a
+slip of the decimal point).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import Final
 
 from cds_service.facts.dose_amount import all_of, strength_of
 from cds_service.facts.dose_arithmetic import decimal
@@ -23,7 +24,7 @@ from cds_service.fhir.chart import MedicationRecord
 from cds_service.quantities import QuantityRange, exactly
 from cds_service.unknown import Unknown
 
-_TEXT_ONLY = Unknown("text-only")
+_TEXT_ONLY: Final = Unknown("text-only")
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def most_a_day(limit: Ratio, strength: Strength) -> Span | Unknown:
     mg = in_mg(QuantityRange(top.value, top.value, top.unit), strength)
     days = days_in(limit.denominator.value, limit.denominator.unit)
     if isinstance(mg, Unknown) or isinstance(days, Unknown) or days <= 0:
-        return mg if isinstance(mg, Unknown) else Unknown("unreadable-timing")
+        return UNREADABLE
     return mg / one(days)
 
 

@@ -1,4 +1,4 @@
-"""Floor 3: exact arithmetic for doses: spans of fractions, so that 350 mg a week is 50 mg a day and a class boundary holds."""
+"""Floor 3: exact arithmetic for doses: spans of fractions, so that a weekly total divides into days without a rest and a class boundary holds."""
 
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -10,7 +10,7 @@ from cds_service.quantities import LARGEST, QuantityRange
 _FINEST: Final = -30
 """A number with more decimals than this is hostile or broken: turning it into a fraction could cost the whole deadline."""
 _ROUNDED: Final = -18
-"""More decimals than anybody writes: a quotient that was cut off (10 mg in 30 mL), to be read as the fraction it came from."""
+"""More decimals than anybody writes: a quotient that was cut off (a concentration), to be read as the fraction it came from."""
 _PRECISION: Final = Context(prec=28)
 
 

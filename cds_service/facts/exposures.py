@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal
 
-from cds_service.facts.coverage import DEPOT, NO_DURATIONS, Coverage, Durations, coverage, is_proposed
+from cds_service.facts.coverage import DEPOT, LISTED_BUT_ENDED, NO_DURATIONS, Coverage, Durations, coverage, is_proposed
 from cds_service.facts.indications import counts
 from cds_service.facts.registry import Fact, Item, Value, Words
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
@@ -188,6 +188,7 @@ def _item(record: MedicationRecord, source: str, covered: Coverage) -> Item:
         "name": record.drug.name,
         "source": frozenset([source]),
         "is_current": covered.is_current,
+        "is_listed_as_active": covered.is_current in (True, LISTED_BUT_ENDED),
         "is_proposed": covered.is_proposed,
         "days_since_last_dose": covered.days_since_last_dose,
         "days_short_of_opioid_free": days_short(free, covered.days_since_last_dose),
@@ -223,6 +224,7 @@ def _diagnosis(condition: ConditionRecord, match: ConditionMatch, classes: Words
         "name": match.name or match.title,
         "source": frozenset(["condition"]),
         "is_current": unknown,
+        "is_listed_as_active": unknown,
         "is_proposed": False,
         "days_since_last_dose": unknown,
         "days_short_of_opioid_free": unknown,

@@ -98,6 +98,7 @@ EXPOSURE_FACTS: Final = (
     FactKind("name", "text", "the service's own name of the product or of the diagnosis"),
     FactKind("source", "words", "what tells of it", words=("draft", "listed", "condition")),
     FactKind("is_current", "truth", "in use now, or to be started in this signing"),
+    FactKind("is_listed_as_active", "truth", "in use by its own status, even where its supply should have run out"),
     FactKind("is_proposed", "truth", "no more than proposed"),
     FactKind("days_since_last_dose", "quantity", "days since the last covered day; 0 where covered today", unit="d"),
     FactKind(

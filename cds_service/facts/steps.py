@@ -149,8 +149,7 @@ def _daily(amount: Amount, schedule: Schedule) -> Span | Unknown:
     """Multiply what is taken at a time by the times a day."""
     if isinstance(amount.mg, Unknown) or isinstance(schedule.rate, Unknown):
         return told(unknowns_in((amount.mg, schedule.rate)))
-    daily = amount.mg * schedule.rate
-    return UNREADABLE if daily.high > LARGEST else daily
+    return amount.mg * schedule.rate
 
 
 def _limited(daily: Span | Unknown, limit: Span | Unknown, *, is_as_needed: bool) -> Span | Unknown:
@@ -190,7 +189,7 @@ def _by_period(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...] | Unknown:
     parts = tuple(tuple(line for line in lines if line.schedule.bounds.start == start) for start in starts)
     is_dated = sum(len(part) for part in parts) == len(lines) and all(_start(part) for part in parts)
     has_ends = all(line.schedule.bounds.end for part in parts[:-1] for line in part)
-    is_clear = len(parts) > 1 and is_dated and has_ends and _follow_each_other(parts) and all(_has_one_extent(part) for part in parts)
+    is_clear = is_dated and has_ends and _follow_each_other(parts) and all(_has_one_extent(part) for part in parts)
     return parts if is_clear else UNCLEAR
 
 

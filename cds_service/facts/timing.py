@@ -177,7 +177,7 @@ def _rate(timing: Timing) -> Span | Unknown:
         return UNREADABLE
     if timing.when and timing.time_of_day and len(set(timing.when)) != len(_clock_times(timing)):
         return CONTRADICTORY
-    return _rate_with_period(timing) if timing.period is not None else _rate_without_period(timing)
+    return _rate_without_period(timing) if timing.period is None else _rate_with_period(timing, timing.period)
 
 
 def _rate_without_period(timing: Timing) -> Span | Unknown:
@@ -193,9 +193,9 @@ def _rate_without_period(timing: Timing) -> Span | Unknown:
     return _on_days(one(1), days) if is_once else UNREADABLE
 
 
-def _rate_with_period(timing: Timing) -> Span | Unknown:
+def _rate_with_period(timing: Timing, period: Decimal) -> Span | Unknown:
     """So many times in a period, at the moments and on the weekdays named."""
-    cycle, days = _cycle(timing), _weekdays(timing)
+    cycle, days = _cycle(timing, period), _weekdays(timing)
     takings = _takings(timing)
     if days and cycle.high > 1:
         return _in_whole_weeks(takings, cycle, timing)
@@ -243,12 +243,11 @@ def _takings(timing: Timing) -> Span:
     return Span(Fraction(least), Fraction(timing.frequency_max or least))
 
 
-def _cycle(timing: Timing) -> Span:
+def _cycle(timing: Timing, period: Decimal) -> Span:
     """Length of the cycle in days, of a timing that is readable."""
-    shortest = Decimal(1) if timing.period is None else timing.period
-    longest = shortest if timing.period_max is None else timing.period_max
+    longest = period if timing.period_max is None else timing.period_max
     unit = _DAYS[_unit(timing)]
-    return Span(exact(shortest) * unit, exact(longest) * unit)
+    return Span(exact(period) * unit, exact(longest) * unit)
 
 
 def _unit(timing: Timing) -> str:

@@ -227,10 +227,11 @@ def _types(entries: Iterable[Entry], query: _Query, key: str) -> frozenset[str]:
     """Tell which types a Bundle answers for: those that it holds and the one searched, else the one that the key promises."""
     reverse_included = {value.partition(":")[0] for name, _, value in query.parameters if name == "_revinclude"}
     found = {one.resource_type for one in entries if not one.is_included} | reverse_included | {query.resource_type}
-    if known := frozenset(found & set(_TYPES)):
-        return known
+    known = frozenset(found & set(_TYPES))
     name = "" if query.resource_type else _named_type(key)
-    return frozenset([name] if name else ())
+    if known and not (known <= _OPTIONAL and name in _ORDERS):
+        return known
+    return known | frozenset([name] if name else ())  # a list of orders may be kept as statements or dispenses alone
 
 
 def _kinds(name: str, key: str, query: _Query, entries: Iterable[Entry]) -> frozenset[Kind]:

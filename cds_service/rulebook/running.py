@@ -114,11 +114,15 @@ def _with(facts: Mapping[str, Fact], name: str, value: Value) -> Mapping[str, Fa
 
 
 def _other_values(rule: Rule, kind: FactKind, case: Case) -> Iterator[Value]:
-    """Give values that make every test of the fact true and false, and an unknown one."""
-    yield _OTHER
+    """Give values that make every test of the fact true and false; an unknown one only where the rule asks for that.
+
+    Unknown in place of a value would change nearly every answer, and so show nothing.
+    """
+    tests = [line for line, _ in lines_of(rule.when, rule.unless) if line.fact == kind.name]
+    if any(line.operator == "is_known" for line in tests):
+        yield _OTHER
     if kind.type == "truth":
         yield from (True, False)
-    tests = [line for line, _ in lines_of(rule.when, rule.unless) if line.fact == kind.name]
     if kind.type == "quantity":
         yield exactly(1, kind.unit)
     if kind.type == "words":

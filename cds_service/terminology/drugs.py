@@ -10,6 +10,7 @@ from cds_service.quantities import Quantity
 from cds_service.terminology.words import Phrases
 from cds_service.unknown import Unknown
 
+_KEY_MARK: Final = "|"
 NO_INTERVAL: Final = Unknown("no-interval")
 
 
@@ -26,8 +27,8 @@ class Level(IntEnum):
 class Drug:
     """What a code or a name stands for; `classes` is empty for a drug that no rule concerns (a look-alike).
 
-    `others` are further ingredients of the product that the tables know. `key` orders equals, so that the order of
-    codings never matters.
+    `others` are further ingredients of the product that the tables know. `key` ("system|code", or the name) orders
+    equals, so that the order of codings never matters.
     """
 
     name: str
@@ -45,6 +46,11 @@ class Drug:
     def ingredients(self) -> frozenset[str]:
         """All ingredients that the tables know."""
         return self.others | {self.ingredient}
+
+    @property
+    def is_coded_product(self) -> bool:
+        """Tell whether the name is that of a product table, which says all that is to be said."""
+        return _KEY_MARK in self.key
 
     @property
     def rank(self) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ from cds_service.terminology.words import Found, Words, cut, fold
 
 _WORDS: Final = re.compile(r"[^\W\d_]+|[0-9]+")
 _LONGEST_PARTNER: Final = 3
-"""Words that the name of a further ingredient may have, before its strength ("vitamin b 12")."""
+"""Words that the name of a further ingredient may have, before its strength ("alpha lipoic acid")."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ def _shown(verdict: Verdict, strength: Quantity | Unknown, *, contradicts: bool)
         return " or ".join(dict.fromkeys((main.ingredient or main.name, *(drug.ingredient or drug.name for drug in verdict.strangers))))
     if main.level is Level.STRENGTH:
         return main.ingredient if contradicts else main.name
-    if isinstance(strength, Unknown):
+    if isinstance(strength, Unknown) or main.is_coded_product:
         return main.name
     return f"{main.name} {plain(strength.value)} {strength.unit.removesuffix('/{piece}')}"
 

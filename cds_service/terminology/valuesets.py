@@ -165,8 +165,9 @@ def _read_set(text: str, path: str, report: Report) -> tuple[ValueSet, list[Json
     if not isinstance(raw, dict) or raw.get("resourceType") != "ValueSet" or not all(isinstance(raw.get(key), str) for key in needed):
         report.add(Location(path, 1, 1), "TERM-009", f"no ValueSet with {', '.join(needed)}")
         return None
-    contains = (raw.get("expansion") or {}).get("contains")
-    if not isinstance(contains, list):
+    expansion = raw.get("expansion")
+    contains = expansion.get("contains") if isinstance(expansion, dict) else None
+    if not isinstance(contains, list) or not all(isinstance(one, dict) for one in contains):
         report.add(Location(path, 1, 1), "TERM-009", "the ValueSet is not expanded")
         return None
     says = _extensions(raw)

@@ -20,6 +20,7 @@ _LONGEST_NOTE: Final = 12
 _ONE: Final = Item("NUMBER", "word", Decimal(1))
 _HOURS: Final = 24
 _HALF_DAY: Final = 12
+_FEWEST_DISPENSED: Final = 7
 
 
 class _Context:
@@ -66,14 +67,36 @@ def _keep(context: _Context, item: Item) -> None:
     context.out.append(item)
 
 
+def _quantity(context: _Context, item: Item) -> None:
+    """Skip what is to be dispensed: "#30", "dispense 30 capsules", "qty: 30"; "#1 capsule" may be a dose."""
+    skipped = (item.kind == "DISPENSE" and context.peek().kind == "HASH") + 0
+    number, following = context.peek(1 + skipped), context.peek(2 + skipped)
+    is_unit = following.kind == "PIECE"
+    if number.kind != "NUMBER" or (item.kind == "HASH" and (is_unit or number.number < _FEWEST_DISPENSED)):
+        raise Refused("sig-ambiguous")
+    if following.kind not in ("PIECE", "SEP", "REFILLS", "END"):
+        raise Refused("sig-ambiguous")
+    context.index += 1 + skipped + is_unit
+
+
+def _refills(context: _Context, _item: Item) -> None:
+    """Skip "refills: 3"."""
+    if context.peek().kind != "NUMBER" or context.peek(2).kind not in ("SEP", "END"):
+        raise Refused("sig-ambiguous")
+    context.index += 1
+
+
 def _number(context: _Context, item: Item) -> None:
-    """Tell apart an amount, a clock time, and a count of something whose strength follows."""
+    """Tell apart an amount, a clock time, refills, and a count of something whose strength follows."""
+    if context.peek().kind == "REFILLS" and context.peek(2).kind in ("SEP", "END"):
+        context.index += 1
+        return
     if context.peek().kind == "MERIDIEM":
         _clock_of_number(context, item)
         return
     context.out.append(item)
     ahead = [context.peek(n).kind for n in range(1, 6)]
-    if ahead == ["OPEN", "NUMBER", "MASS", "CLOSE", "PIECE"]:
+    if item.number == 1 and ahead == ["OPEN", "NUMBER", "MASS", "CLOSE", "PIECE"]:
         context.write("MULT")
         context.out += (context.peek(2), context.peek(3), context.peek(5))
         context.index += 5
@@ -354,5 +377,5 @@ _SETTLE: Final[dict[str, _Settle]] = {
     "EVENINGS": _every_second("EVE"), "MORNINGS": _every_second("MORN"), "A": _article, "EVERY": _every, "PER": _per,
     "EACHUNIT": _each_unit, "ON": _place, "AT": _place, "IN": _inside, "TIMESFOR": _x, "FOR": _for, "FIRST": _first, "UNIT": _unit,
     "TO": _to, "INCREASE": _change, "DECREASE": _change, "MAY": _change, "BY": _by, "THEN": _then, "DOSES": _doses,
-    "INDICATION": _indication, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
+    "INDICATION": _indication, "HASH": _quantity, "DISPENSE": _quantity, "REFILLS": _refills, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from cds_service.facts.sig.words import Item
 
 _GRAMMAR: Final = r"""
 start: _part+
-_part: dose | frequency | moment | days | length | after | label | limit | by | goal | upto | word
+_part: dose | frequency | moment | meals | days | length | after | label | limit | by | goal | upto | word
 !word: TAKE | ROUTE | THEN | SEP | AND | PRN | MEALS | TOLERATED | DIRECTED | INCREASE | DECREASE | MAY | ONGOING | ONCE
 
 range: NUMBER (TO NUMBER)?
@@ -38,6 +38,7 @@ most_times: UPTO times
 _often: times | most_times
 frequency: _often? (FREQ | PER UNIT | PER range UNIT | EVERY UNIT | EVERY range UNIT) | _often
 moment: MOMENT | CLOCK | LEAD | range UNIT LEAD
+meals: range UNIT MEALS
 days: DAYS (DAYJOIN? DAYS)*
 length: FOR MORE? range MORE? UNIT | FOR range DOSES
 after: AFTER MORE? range MORE? UNIT

@@ -10,7 +10,7 @@ from lark import Token, Tree
 
 from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.vocabulary import WEEK
-from cds_service.facts.sig.words import Item
+from cds_service.facts.sig.words import NAMED, Item
 from cds_service.quantities import QuantityRange
 
 PIECE: Final = "{piece}"
@@ -224,7 +224,7 @@ def _bare(node: _Node) -> Stated:
     """Read a number without a unit: a count only where it can hardly be milligrams."""
     numbers = _items(next(_trees(node, "range")), "NUMBER")
     amount = _only(node)
-    can_count = amount.high <= _MOST_BARE and all(item.value != "decimal" for item in numbers)
+    can_count = amount.high <= _MOST_BARE and all(item.value not in ("decimal", NAMED) for item in numbers)
     return Stated(amount, can_count=can_count)
 
 
@@ -370,6 +370,7 @@ _READ: Final[Mapping[str, Callable[[_Node], Part]]] = MappingProxyType(
     {
         "dose": _dose, "frequency": _frequency, "moment": _moment, "days": _days, "length": _length, "after": _after, "label": _label,
         "limit": lambda node: Limit(_dose_of(node), is_daily=bool(_items(node, "MAXDAY"))),
+        "meals": lambda _node: Word("MEALS"),
         "by": lambda node: By(_dose_of(node)),
         "goal": lambda node: Goal(_dose_of(node)),
         "upto": lambda node: UpTo(_dose_of(node)),

@@ -10,14 +10,14 @@ from typing import Final, Literal
 
 from cds_service.facts.sig.reasons import Refused
 
-Kind = Literal["word", "number", "clock", "sep", "and", "dash", "slash", "open", "close", "equals"]
+Kind = Literal["word", "number", "clock", "sep", "and", "dash", "slash", "open", "close", "equals", "hash"]
 
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzµ")
 _DIGITS: Final = frozenset("0123456789")
 _MARKS: Final = MappingProxyType[str, Kind](
     {
         ",": "sep", ";": "sep", ".": "sep", "\n": "sep", "*": "sep", "•": "sep", "!": "sep",
-        "(": "open", "[": "open", ")": "close", "]": "close", "+": "and", "&": "and", "-": "dash", "/": "slash", "=": "equals",
+        "(": "open", "[": "open", ")": "close", "]": "close", "+": "and", "&": "and", "-": "dash", "/": "slash", "=": "equals", "#": "hash",
     },
 )  # fmt: skip
 _SILENT: Final = frozenset(':"_')

@@ -12,7 +12,7 @@ from typing import Final
 _TABLE: Final = """
 TAKE: take | takes | give | use | swallow | inject | administer | apply | place | dissolve | insert | put | let dissolve
 TAKE: start | start with | start at | start on | start taking | begin | begin with | begin at | begin taking | initiate | initiate at | started on
-TAKE: continue | continue with | continue taking | resume | patient to take | to take | sig | rx | take by
+TAKE: continue | continue with | continue taking | resume | patient to take | to take | sig | rx
 ROUTE oral: by mouth | po | orally | oral | by oral route | oral route | per os | via oral route | in mouth | through the mouth
 ROUTE sublingual: sublingually | sublingual | sl | under the tongue | under tongue | beneath the tongue
 ROUTE buccal: buccally | buccal | inside the cheek | in the cheek
@@ -34,7 +34,7 @@ BADUNIT: unit | units | u | iu | drop | drops | gtt | gtts | tsp | teaspoon | te
 BADUNIT: spray | sprays | puff | puffs | pump | pumps | click | clicks | meq | mmol | gr | grain | grains | oz | ounce | ounces | application
 BADUNIT: mg / kg | mcg / kg | mg per kg | mcg per kg | mg / m | ng
 
-FREQ 1/1d: daily | qd | qday | per diem
+FREQ 1/1d: daily | everyday | qd | qday | per diem
 FREQ 1/2d: qod | every other day | every second day | on alternate days | alternate days | q other day | every alternate day | each other day
 FREQ 1/3d: every third day
 FREQ 2/1d: bid | bd
@@ -64,10 +64,10 @@ UNIT mo: month | months | mo | mos
 UNIT min: minute | minutes | min | mins
 
 RECURS HS: qhs | nightly at bedtime | every night at bedtime | each night at bedtime | every evening at bedtime | every night before bed | nightly before bed
-MOMENT HS: hs | at bedtime | bedtime | at bed time | at hs | at hour of sleep | before going to sleep | when going to bed
+MOMENT HS: hs | at bedtime | bedtime | bed time | at bed time | at hs | at hour of sleep | before going to sleep | when going to bed
 RECURS HS: bedtimes
 LEAD HS: before bedtime | before bed | prior to bedtime | prior to bed | before sleep | before going to bed
-RECURS NIGHT: nightly | qnight | nocte
+RECURS NIGHT: per night | nightly | qnight | nocte
 MOMENT NIGHT: at night | night | in the night
 RECURS EVE: qpm
 MOMENT EVE: in the evening | evening | evenings | at evening
@@ -105,6 +105,9 @@ ON: on | upon
 AT: at | around | at around | about | at about
 
 PRN: prn | as needed | if needed | when needed | as necessary | when required | as required | if required | only as needed | only if needed | only when needed
+REFILLS: refills | refill
+DISPENSE: dispense | disp | qty | quantity
+FOR: for up to
 FOR: for | during | for treatment of | for the treatment of | for management of | for the management of
 TIMESFOR: x
 FIRST: first
@@ -128,6 +131,7 @@ UPTO: to a maximum dose of | to a max dose of | to maximum dose of | to max dose
 MAX: max | maximum | maximum of | max of | not to exceed | do not exceed | no more than | not more than | do not take more than | don't exceed | nte | max dose
 MAX: maximum dose | max dose of | maximum dose of | don't take more than | with a maximum of | with a max of | must not exceed | do not use more than
 MAXDAY: mdd | max daily dose | maximum daily dose | max daily | maximum daily | daily max | daily maximum | max daily dose of | maximum daily dose of | max total daily dose
+MAXDAY: max daily amount | maximum daily amount | max daily amount of | max dose per day | max per day
 BY: by | in steps of | in increments of | by increments of
 INCREMENTS: increments | increment | steps
 TO to: to
@@ -166,7 +170,7 @@ FILL: schedule | regularly | consistently | preferably | ideally | at the same t
 FILL: for maintenance | maintenance | maintenance dose | as maintenance | initial dose | initially | starting dose | loading dose | thank you | discard remainder | new dose | dose change
 FILL: under supervision | supervised | observed | directly observed | medication | medicine | drug | until next visit | until follow up | until seen | long term | for long term use
 FILL: with applesauce | sprinkle on food | with juice | with orange juice | stay at the lowest dose that helps | by patient | patient | do not drive | do not drink alcohol
-FILL: avoid alcohol | do not take with alcohol | do not stop suddenly | do not stop abruptly | do not stop taking suddenly | refills | no refills
+FILL: avoid alcohol | do not take with alcohol | do not stop suddenly | do not stop abruptly | do not stop taking suddenly | no refills
 
 INDICATION: pain | chronic pain | nerve pain | neuropathic pain | fibromyalgia | fibromyalgia pain | fibro | fm | fibromyalgia syndrome | widespread pain | severe pain | moderate pain
 INDICATION: moderate to severe pain | mild pain | back pain | headache | headaches | migraine | migraines | sleep | insomnia | anxiety | depression | fatigue | chronic fatigue

@@ -9,6 +9,8 @@ from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.scan import FRACTION, Raw
 from cds_service.facts.sig.vocabulary import LONGEST_PHRASE, NUMBER_WORDS, PHRASES, TENS, Meaning
 
+NAMED: Final = "named"
+"""A number right behind a name of the drug: "take X 1 nightly" may mean 1 mg."""
 _HALF: Final = Decimal("0.5")
 _QUARTER: Final = Decimal("0.25")
 _UNITS: Final = ("MASS", "VOLUME", "PIECE")
@@ -77,14 +79,15 @@ def _is_range_of_units(raws: Sequence[Raw], index: int) -> bool:
 def _looked_up(raws: Sequence[Raw], names: frozenset[str]) -> list[Item]:
     """Look up phrases from left to right; unreadable units are told before words that are not understood."""
     items: list[Item] = []
-    unread = False
+    unread = is_named = False
     index = 0
     while index < len(raws):
         length, item = _longest(raws, index)
         if item is None:
-            unread |= raws[index].kind == "word" and raws[index].text not in names
+            unread |= raws[index].text not in names
         elif item.kind != "FILL":
-            items.append(item)
+            items.append(replace(item, value=NAMED) if is_named and item.value == "digits" else item)
+        is_named = item is None
         index += length
     _refuse(items, unread=unread)
     return items
@@ -105,7 +108,7 @@ def _refuse(items: Sequence[Item], *, unread: bool) -> None:
 
 _MARKS: Final = {
     "sep": Item("SEP"), "and": Item("AND"), "slash": Item("PER", "/"), "open": Item("OPEN"), "close": Item("CLOSE"), "equals": Item("EQ"),
-    "dash": Item("TO", "-"),
+    "dash": Item("TO", "-"), "hash": Item("HASH"),
 }  # fmt: skip
 
 
@@ -157,7 +160,7 @@ def _number(items: Sequence[Item], index: int) -> tuple[int, Item]:
         return 2, Item("NUMBER", "word", item.number + items[index + 1].number)
     skipped = 2 if at(items, index + 1).kind == "AND" else 1
     taken, part = _part(items, index + skipped)
-    if taken and item.value in ("digits", "word"):
+    if taken and item.value in ("digits", NAMED, "word"):
         return skipped + taken, Item("NUMBER", FRACTION, item.number + part)
     return 1, item
 

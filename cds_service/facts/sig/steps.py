@@ -1,0 +1,423 @@
+"""Floor 3: the clauses of a dosing text worked out into consecutive steps: what is elided, what is computed, what may follow."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import combinations
+from typing import Final
+
+from cds_service.facts.sig.amounts import Counting, doses_of
+from cds_service.facts.sig.clauses import Clause, Group, Sig, When
+from cds_service.facts.sig.moments import timing_of
+from cds_service.facts.sig.parts import PIECE, Dose, Frequency, Label
+from cds_service.facts.sig.reasons import Refused
+from cds_service.fhir.elements import Bounds, Timing
+from cds_service.fhir.elements import Dose as DoseElement
+from cds_service.quantities import Quantity, QuantityRange, range_in
+
+_MOST_STEPS: Final = 60
+_DAILY: Final = Timing(frequency=1, period=Decimal(1), period_unit="d")
+_RISES: Final = ("INCREASE", "MAY")
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """One dose at its times, within a step."""
+
+    doses: tuple[DoseElement, ...] = ()
+    timing: Timing | None = None
+    is_as_needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is taken together, and for how long."""
+
+    takings: tuple[Taking, ...]
+    length: QuantityRange | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """The steps of a text, the increase that it only allows, and the limits that hold throughout."""
+
+    steps: list[Step] = field(default_factory=list)
+    may_increase: QuantityRange | None = None
+    limits: list[tuple[Quantity, Quantity]] = field(default_factory=list)
+
+
+class _Planner:
+    """Works the clauses out one after the other; each may elide what the one before it said."""
+
+    def __init__(self, sig: Sig, piece_mg: Decimal | None) -> None:
+        """Begin with no steps."""
+        self.sig = sig
+        self.piece_mg = piece_mg
+        self.plan = Plan()
+        self.is_only_allowed = False
+        self.was_labelled = False
+        self.names_pieces = bool(sig.header and not sig.header.stated[0].per)
+
+    def work_out(self) -> Plan:
+        """Return the steps."""
+        clauses = [clause for clause in self.sig.clauses if not clause.is_empty or clause.opener in ("INCREASE", "DECREASE", "MAY")]
+        _label_lengths(clauses)
+        for clause in clauses:
+            self._clause(clause)
+            self.was_labelled = clause.label is not None
+        self._refuse_steps_without_timing()
+        self._limits()
+        return self.plan
+
+    @property
+    def last(self) -> Step | None:
+        """The step before the one in hand."""
+        return self.plan.steps[-1] if self.plan.steps else None
+
+    def _clause(self, clause: Clause) -> None:
+        """Work one clause out."""
+        if clause.opener == "MAY" or self.is_only_allowed:
+            self._allow(clause)
+        elif clause.by:
+            self._climb(clause)
+        else:
+            self._step(clause)
+
+    def _doses(self, stated: Sequence[Dose], counts: Counting) -> tuple[DoseElement, ...]:
+        """Bring the statements of one dose together."""
+        doses = doses_of(stated, self.sig.header, self.piece_mg, counts="any" if self.names_pieces else counts)
+        self.names_pieces = self.names_pieces or any(dose.amount.unit == PIECE for dose in doses)
+        return doses
+
+    def _step(self, clause: Clause) -> None:
+        """Add the step that a clause states."""
+        if clause.opener in ("INCREASE", "DECREASE") and not clause.goal and not clause.doses:
+            raise Refused("sig-open-ended")
+        takings = self._takings(clause)
+        self._end_last(clause, takings)
+        last = self.last
+        takings = tuple(self._with_elided(taking, last, clause) for taking in takings)
+        if last and clause.opener in ("INCREASE", "DECREASE"):
+            _refuse_wrong_direction(last, takings, clause.opener)
+        self.plan.steps.append(Step(takings, _one_length(clause)))
+
+    def _takings(self, clause: Clause) -> tuple[Taking, ...]:
+        """Return what is taken together in a clause."""
+        goal = [clause.goal] if clause.goal else []
+        dosed = [group for group in clause.groups if group.doses]
+        if goal and (dosed or _is_slow(clause)):
+            raise Refused("sig-ambiguous")
+        dosed = _without_repeats(dosed)
+        if len(dosed) <= 1:
+            stated = goal or [dose for group in clause.groups for dose in group.doses]
+            counts: Counting = "small" if any(group.has_taking for group in clause.groups) else ""
+            groups = [*clause.groups, Group("", when=clause.after_goal)]
+            timing = timing_of(groups)
+            if clause.opener == "SEP" and not counts and _is_bare(stated) and not (timing or clause.lengths):
+                raise Refused("sig-ambiguous")
+            doses = self._doses(stated, counts) if stated else ()
+            return (Taking(doses, timing, any(group.is_as_needed for group in clause.groups)),)
+        return self._together(clause, dosed)
+
+    def _together(self, clause: Clause, dosed: Sequence[Group]) -> tuple[Taking, ...]:
+        """Return several doses of one step, each with times of its own."""
+        others = [group for group in clause.groups if not group.doses and not group.is_empty]
+        is_length_last = not clause.lengths or clause.length_group >= clause.groups.index(dosed[-1])
+        if others or any(group.is_as_needed for group in dosed) or not is_length_last:
+            raise Refused("sig-ambiguous")
+        takings = [Taking(self._doses(group.doses, "small" if group.has_taking else ""), timing_of([group])) for group in dosed]
+        if not all(taking.timing and _moments(taking.timing) for taking in takings):
+            raise Refused("sig-ambiguous")
+        times = [taking.timing for taking in takings if taking.timing]
+        if any(_can_coincide(one, other) for one, other in combinations(times, 2)):
+            raise Refused("sig-ambiguous")
+        return tuple(takings)
+
+    def _end_last(self, clause: Clause, takings: Sequence[Taking]) -> None:
+        """Give the step before its length where this clause tells it; a step without an end cannot be followed."""
+        last = self.last
+        if clause.after and not last:
+            raise Refused("sig-ambiguous")
+        if not last:
+            return
+        length = last.length
+        if clause.after:
+            if (length and length != clause.after.length) or (len(self.plan.steps) > 1 and not clause.after.is_more):
+                raise Refused("sig-ambiguous")
+            length = clause.after.length
+        is_once = all(taking.timing and taking.timing.count for taking in last.takings)
+        if not length and not is_once:
+            raise Refused("sig-ambiguous")
+        if clause.opener == "SEP" and not (clause.after or clause.label or self.was_labelled) and not _keeps_timing(last, takings):
+            raise Refused("sig-ambiguous")
+        self.plan.steps[-1] = replace(last, length=length)
+
+    def _with_elided(self, taking: Taking, last: Step | None, clause: Clause) -> Taking:
+        """Take from the step before what this clause does not say again."""
+        if last is None or (taking.doses and taking.timing):
+            return taking
+        if len(last.takings) > 1 or (not taking.doses and clause.opener in ("INCREASE", "DECREASE")):
+            raise Refused("sig-ambiguous")
+        before = last.takings[0]
+        if before.timing and before.timing.count and not taking.timing:
+            raise Refused("sig-ambiguous")
+        return replace(taking, doses=taking.doses or before.doses, timing=taking.timing or before.timing)
+
+    def _climb(self, clause: Clause) -> None:
+        """Compute the steps of "increase by 1.5 mg every 2 weeks to 4.5 mg"."""
+        base, climb = self._base(clause), self._climb_of(clause)
+        interval, when = _interval(clause)
+        if interval is None or climb.goal is None:
+            raise Refused("sig-open-ended")
+        timing = timing_of([Group("", when=list(when))]) if when else base.timing
+        if timing == _DAILY and base.timing and _is_once_a_day(base.timing):
+            timing = base.timing
+        if timing != base.timing and base.timing is not None:
+            raise Refused("sig-ambiguous")
+        last = self.plan.steps[-1]
+        self.plan.steps[-1] = Step((replace(base, timing=timing),), last.length or interval)
+        amounts = _climbed(_single(base.doses[0].amount), climb.by, climb.goal, clause.opener)
+        unit = base.doses[0].amount.unit
+        steps = [Step((Taking((DoseElement("", QuantityRange(amount, amount, unit)),), timing),), interval) for amount in amounts]
+        self.plan.steps += [*steps[:-1], replace(steps[-1], length=_one_length(clause))]
+
+    def _base(self, clause: Clause) -> Taking:
+        """Return the one dose that a climb begins from."""
+        last = self.last
+        if last is None or len(last.takings) != 1 or len(last.takings[0].doses) != 1 or clause.after or clause.doses:
+            raise Refused("sig-ambiguous")
+        if last.takings[0].is_as_needed or (last.takings[0].timing and last.takings[0].timing.count):
+            raise Refused("sig-ambiguous")
+        return last.takings[0]
+
+    def _climb_of(self, clause: Clause) -> "_Climb":
+        """Return by how much and to how much, in the unit of the dose that the climb begins from."""
+        assert clause.by is not None  # noqa: S101 - the caller looked
+        assert self.last is not None  # noqa: S101 - `_base` looked
+        unit = self.last.takings[0].doses[0].amount.unit
+        by, goal = (self._in_unit(dose, unit) if dose else None for dose in (clause.by, clause.goal))
+        assert by is not None  # noqa: S101 - as above
+        return _Climb(by, goal)
+
+    def _in_unit(self, dose: Dose, unit: str) -> Decimal:
+        """Express one exact amount in a unit."""
+        doses = self._doses([dose], "")
+        known = range_in(doses[0].amount, unit)
+        if known is None or len(doses) > 1:
+            raise Refused("sig-ambiguous")
+        return _single(known)
+
+    def _allow(self, clause: Clause) -> None:
+        """Keep what the text only allows apart from what it tells to take."""
+        last = self.last
+        if not last or not any(taking.doses for taking in last.takings):
+            raise Refused("sig-no-dose")
+        if clause.opener == "DECREASE" or len(last.takings) > 1 or (clause.by is None and _is_slow(clause)):
+            raise Refused("sig-ambiguous")
+        stated = [clause.goal] if clause.goal else clause.doses
+        if not stated:
+            raise Refused("sig-open-ended")
+        if clause.by:
+            self._in_unit(clause.by, last.takings[0].doses[0].amount.unit)
+        _, when = _interval(clause) if clause.by else (None, [when for group in clause.groups for when in group.when] + clause.after_goal)
+        timing = timing_of([Group("", when=list(when))]) if when else None
+        if timing is not None and timing != last.takings[0].timing:
+            raise Refused("sig-ambiguous")
+        doses = self._doses(stated, "")
+        self._refuse_no_increase(doses[0].amount)
+        self.plan.may_increase = doses[0].amount
+        self.is_only_allowed = True
+
+    def _refuse_no_increase(self, allowed: QuantityRange) -> None:
+        """Refuse an allowed increase that is none."""
+        before = self.plan.may_increase or self.plan.steps[-1].takings[0].doses[0].amount
+        known = range_in(allowed, before.unit)
+        if known is not None and known.high <= before.high:
+            raise Refused("sig-contradictory")
+
+    def _refuse_steps_without_timing(self) -> None:
+        """Let steps without timing take it from the last one, where that is once a day; else it is not clear how often."""
+        steps = self.plan.steps
+        timed = [bool(taking.timing) for step in steps for taking in step.takings]
+        if len(steps) <= 1 or all(timed) or not any(timed):
+            return
+        untimed = [index for index, step in enumerate(steps) if not all(taking.timing for taking in step.takings)]
+        timing = steps[-1].takings[0].timing
+        is_simple = all(len(step.takings) == 1 for step in steps) and timing is not None and _is_once_a_day(timing)
+        if not is_simple or untimed != list(range(len(untimed))):
+            raise Refused("sig-ambiguous")
+        for index in untimed:
+            steps[index] = replace(steps[index], takings=(replace(steps[index].takings[0], timing=timing),))
+
+    def _limits(self) -> None:
+        """Bring the limits together and hold the doses against them."""
+        for dose, period in self.sig.limits:
+            amounts = self._doses([dose], "")
+            top = _single(amounts[0].amount)
+            if period.period_low != period.period_high or period.unit not in ("h", "d", "wk"):
+                raise Refused("sig-ambiguous")
+            limit = (Quantity(top, amounts[0].amount.unit), Quantity(period.period_low, period.unit))
+            if self.plan.limits and limit not in self.plan.limits:
+                raise Refused("sig-contradictory")
+            self.plan.limits = [limit]
+        if any(_is_beyond(taking, limit) for step in self.plan.steps for taking in step.takings for limit in self.plan.limits):
+            raise Refused("sig-contradictory")
+
+
+@dataclass(frozen=True, slots=True)
+class _Climb:
+    """By how much a dose changes at a time, and to how much; `None` where no end is given."""
+
+    by: Decimal
+    goal: Decimal | None
+
+
+def work_out(sig: Sig, piece_mg: Decimal | None) -> Plan:
+    """Work a text out into steps; raises Refused where more than one reading is possible."""
+    return _Planner(sig, piece_mg).work_out()
+
+
+def _label_lengths(clauses: Sequence[Clause]) -> None:
+    """Turn "week 1", "weeks 2-3", "week 4 and onward" into lengths; the numbers must follow each other from 1."""
+    expected = 1
+    labelled = [(clause, clause.label) for clause in clauses if clause.label]
+    for clause, label in labelled:
+        if label.first != expected or label.unit != labelled[0][1].unit or clause.lengths:
+            raise Refused("sig-contradictory")
+        expected = label.last + 1
+        clause.length_group = len(clause.groups) - 1
+        clause.lengths = [] if label.is_ongoing or clause.is_ongoing else [_length_of(label)]
+    is_gapless = all(clause.label for clause in clauses[: len(labelled)])
+    if labelled and not (is_gapless and all(clause.lengths for clause, _ in labelled[:-1])):
+        raise Refused("sig-ambiguous")
+
+
+def _length_of(label: Label) -> QuantityRange:
+    """Return how long a labelled step lasts."""
+    length = Decimal(label.last - label.first + 1)
+    return QuantityRange(length, length, label.unit)
+
+
+def _without_repeats(dosed: Sequence[Group]) -> list[Group]:
+    """Join "50 mg, 1 tablet, daily": one dose said in two ways, with a comma between and no times of its own before it."""
+    joined = list(dosed[:1])
+    for group in dosed[1:]:
+        before = joined[-1]
+        is_repeat = group.pause == "SEP" and not before.when and not before.is_as_needed
+        if is_repeat:
+            joined[-1] = replace(group, doses=[*before.doses, *group.doses], pause=before.pause)
+        else:
+            joined.append(group)
+    return joined
+
+
+def _one_length(clause: Clause) -> QuantityRange | None:
+    """Return how long a step lasts."""
+    if len(clause.lengths) > 1 or (clause.lengths and clause.is_ongoing):
+        raise Refused("sig-contradictory")
+    return clause.lengths[0] if clause.lengths else None
+
+
+def _is_slow(clause: Clause) -> bool:
+    """Tell whether a clause names a period of weeks or months, which may be how often the dose rises."""
+    whens = [when for group in clause.groups for when in group.when] + clause.after_goal
+    return any(isinstance(when, Frequency) and (when.unit in ("wk", "mo") or (when.unit == "d" and when.period_high > 1)) for when in whens)
+
+
+def _interval(clause: Clause) -> tuple[QuantityRange | None, Sequence[When]]:
+    """Part how often the dose rises from when it is taken."""
+    before = [when for group in clause.groups for when in group.when]
+    every = [when for when in before if isinstance(when, Frequency)]
+    late = [when for when in clause.after_goal if isinstance(when, Frequency) and not _is_daily(when)]
+    if len(every) + len(late) > 1 or any(_is_daily(when) for when in every):
+        raise Refused("sig-ambiguous")
+    kept = [when for when in (*before, *clause.after_goal) if when not in every and when not in late]
+    return next((_period(when) for when in (*every, *late)), None), kept
+
+
+def _is_daily(frequency: Frequency) -> bool:
+    """Times a day."""
+    return frequency.unit in ("", "h") or (frequency.unit == "d" and frequency.period_high == 1)
+
+
+def _period(frequency: Frequency) -> QuantityRange:
+    """Return the period of a change."""
+    if frequency.low != 1 or frequency.high != 1:
+        raise Refused("sig-ambiguous")
+    return QuantityRange(frequency.period_low, frequency.period_high, frequency.unit)
+
+
+def _climbed(start: Decimal, by: Decimal, goal: Decimal, opener: str) -> list[Decimal]:
+    """Return the amounts from the first change to the goal, which must be met exactly."""
+    step = by if opener in _RISES else -by
+    if (goal - start) * step <= 0:
+        raise Refused("sig-contradictory")
+    count, rest = divmod(goal - start, step)
+    if rest or count > _MOST_STEPS:
+        raise Refused("sig-ambiguous")
+    return [start + step * number for number in range(1, int(count) + 1)]
+
+
+def _is_bare(stated: Sequence[Dose]) -> bool:
+    """Tell whether a dose is a number alone."""
+    return any(statement.amount is not None and not statement.amount.unit for dose in stated for statement in dose.stated)
+
+
+def _single(amount: QuantityRange) -> Decimal:
+    """Return the one value of an amount that is no range."""
+    if amount.low != amount.high:
+        raise Refused("sig-ambiguous")
+    return amount.low
+
+
+def _moments(timing: Timing) -> frozenset[str]:
+    """Return the moments of the day or the weekdays that a timing names."""
+    return frozenset(timing.when) | frozenset(timing.time_of_day) | frozenset(timing.day_of_week)
+
+
+def _can_coincide(one: Timing, other: Timing) -> bool:
+    """Tell whether two timings could fall together: neither their weekdays nor their moments keep them apart."""
+    has_other_days = bool(one.day_of_week and other.day_of_week) and not set(one.day_of_week) & set(other.day_of_week)
+    moments = [frozenset(timing.when) | frozenset(timing.time_of_day) for timing in (one, other)]
+    has_other_moments = all(moments) and not moments[0] & moments[1] and one.day_of_week == other.day_of_week
+    is_same_kind = bool(one.when) == bool(other.when) and bool(one.time_of_day) == bool(other.time_of_day)
+    return not (has_other_days or (has_other_moments and is_same_kind))
+
+
+def _keeps_timing(last: Step, takings: Sequence[Taking]) -> bool:
+    """Tell whether a step after a mere pause is taken at the times of the one before, or says nothing of them."""
+    times = [taking.timing for taking in takings]
+    return all(timing is None for timing in times) or times == [taking.timing for taking in last.takings]
+
+
+def _is_once_a_day(timing: Timing) -> bool:
+    """Tell whether a timing is once a day."""
+    often = (timing.frequency, timing.frequency_max, timing.period, timing.period_max, timing.period_unit, timing.day_of_week)
+    return often == (1, None, 1, None, "d", ())
+
+
+def _refuse_wrong_direction(last: Step, takings: Iterable[Taking], opener: str) -> None:
+    """Refuse an increase to less and a decrease to more."""
+    amounts = [[dose.amount for taking in step for dose in taking.doses[:1]] for step in (last.takings, takings)]
+    if len(amounts[0]) != 1 or len(amounts[1]) != 1:
+        return
+    known = range_in(amounts[1][0], amounts[0][0].unit)
+    is_rise = known is not None and known.low > amounts[0][0].high
+    is_fall = known is not None and known.high < amounts[0][0].low
+    if known is not None and not (is_rise if opener == "INCREASE" else is_fall):
+        raise Refused("sig-contradictory")
+
+
+def _is_beyond(taking: Taking, limit: tuple[Quantity, Quantity]) -> bool:
+    """Tell whether a regular dose a day is more than its limit, where both are stated in one kind of unit."""
+    timing, (top, period) = taking.timing, limit
+    if timing is None or not timing.frequency or timing.period is None or timing.period_unit != "d" or taking.is_as_needed:
+        return False
+    days = {"h": period.value / 24, "d": period.value}.get(period.unit)
+    known = [amount for dose in taking.doses if (amount := range_in(dose.amount, top.unit))]
+    return bool(days) and any(amount.low * timing.frequency * days > top.value * timing.period for amount in known)
+
+
+def bounds_of(length: QuantityRange | None) -> Bounds | None:
+    """Return a length as the bounds of a timing; doses are counted, not bounded."""
+    return Bounds(length=length) if length and length.unit != "dose" else None
