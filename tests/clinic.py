@@ -96,7 +96,7 @@ def listed(medication: Json, *dosages: Json, since: int = 20, supply: int | None
     dispense = (
         {"dispenseRequest": {"expectedSupplyDuration": {"value": supply, "unit": "d", "system": UCUM, "code": "d"}}} if supply else {}
     )
-    return order(medication, *dosages, status=status, authoredOn=ago(since), **{**dispense, **more})
+    return order(medication, *dosages, **{"status": status, "authoredOn": ago(since), **dispense, **more})
 
 
 def condition(code: Json, clinical: str | None = "active", verification: str | None = "confirmed", **more: Any) -> Json:  # noqa: ANN401

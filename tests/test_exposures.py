@@ -80,6 +80,7 @@ def test_a_listed_drug_is_an_item() -> None:
             "name": "Other drug",
             "source": frozenset({"listed"}),
             "is_current": True,
+            "is_listed_as_active": True,
             "is_proposed": False,
             "days_since_last_dose": exactly(0, "d"),
             "days_short_of_opioid_free": exactly(10, "d"),
@@ -95,6 +96,7 @@ def test_another_draft_is_an_item_and_the_order_itself_is_none() -> None:
             "name": "Other drug",
             "source": frozenset({"draft"}),
             "is_current": True,
+            "is_listed_as_active": True,
             "is_proposed": False,
             "days_since_last_dose": exactly(0, "d"),
             "days_short_of_opioid_free": exactly(10, "d"),
@@ -106,6 +108,26 @@ def test_another_draft_is_an_item_and_the_order_itself_is_none() -> None:
 def test_of_two_equal_drafts_one_is_beside_the_other() -> None:
     twin = replace(ORDER)
     assert len(found(drafts=[twin])) == 1
+
+
+@pytest.mark.parametrize(
+    ("elements", "answer"),
+    [
+        ({"authored_on": ago(30)}, True),
+        ({"authored_on": ago(30), "supply": Quantity(Decimal(5), "d")}, True),
+        ({"status": "completed", "authored_on": ago(30)}, False),
+        ({"status": "", "authored_on": ago(30)}, False),
+        ({"is_readable": False}, False),
+    ],
+)
+def test_an_active_order_is_listed_as_active_even_beyond_its_supply(elements: dict[str, Any], answer: bool) -> None:  # noqa: FBT001
+    (item,) = found(listed(**elements))
+    assert item["is_listed_as_active"].value is answer
+
+
+def test_an_order_that_this_signing_stops_is_no_longer_listed_as_active() -> None:
+    (item,) = found(LISTED, drafts=[draft(id="listed", status="cancelled")])
+    assert item["is_listed_as_active"].value is False
 
 
 @pytest.mark.parametrize("gone", [9, 10, 11])
@@ -347,6 +369,7 @@ def test_a_telling_diagnosis_is_an_item_without_dates() -> None:
             "name": "Telling name",
             "source": frozenset({"condition"}),
             "is_current": unknown,
+            "is_listed_as_active": unknown,
             "is_proposed": False,
             "days_since_last_dose": unknown,
             "days_short_of_opioid_free": unknown,

@@ -282,6 +282,19 @@ def test_a_named_prescription_without_dates_tells_the_dose_alone() -> None:
     assert facts(draft, listed(None, daily(3)), listed(30, daily(3)))[2:] == ("1.5 mg/d", "no-start")
 
 
+def test_beside_a_named_prescription_an_undated_order_tells_nothing() -> None:
+    draft = order(daily(4.5), prior_prescription="MedicationRequest/listed-10")
+    assert facts(draft, listed(None, daily(3)), listed(10, daily(3)))[2:] == ("1.5 mg/d", "10 d")
+
+
+def test_of_a_long_list_the_newest_and_the_named_order_are_looked_at() -> None:
+    old = [listed(day, daily(3)) for day in range(11, 211)]
+    draft = order(daily(4.5), prior_prescription="MedicationRequest/listed-900")
+    assert facts(FOUR, *old, listed(10, daily(1.5)))[2:] == ("3 mg/d", "10 d")
+    assert facts(draft, *old, listed(900, daily(1.5)))[2:] == ("3 mg/d", "900 d")
+    assert facts(FOUR, *old)[3] == "110 d"
+
+
 def test_an_order_without_dates_tells_the_dose_only_where_nothing_else_does() -> None:
     assert facts(FOUR, listed(None, daily(3))) == (False, False, "1.5 mg/d", "no-start")
     assert facts(FOUR, listed(None, daily(3)), listed(9, daily(1.5)))[2:] == ("3 mg/d", "9 d")
@@ -362,6 +375,23 @@ def test_drafts_without_dates_follow_their_sequence() -> None:
 def test_drafts_of_one_day_and_no_order_are_none_before_the_other(sequence: int | None) -> None:
     draft, other = order(daily(3, sequence=sequence), id="a"), order(daily(1.5), id="b")
     assert (facts(draft, drafts=[other]), facts(other, drafts=[draft])) == (FIRST, FIRST)
+
+
+def test_drafts_of_one_day_and_one_number_are_none_before_the_other() -> None:
+    draft, other = order(daily(3, sequence=1), id="a"), order(daily(1.5, sequence=1), id="b")
+    assert (facts(draft, drafts=[other]), facts(other, drafts=[draft])) == (FIRST, FIRST)
+
+
+def test_the_day_of_a_draft_outranks_its_number() -> None:
+    sooner, later = order(daily(1.5, sequence=2), id="a"), order(daily(3, start=ago(-7), sequence=1), id="b")
+    assert facts(sooner, drafts=[later]) == FIRST
+    assert facts(later, drafts=[sooner])[2:] == ("1.5 mg/d", "7 d")
+
+
+def test_a_draft_written_before_begins_before() -> None:
+    older, newer = order(daily(1.5), id="a", authored_on=ago(3)), order(daily(3), id="b")
+    assert facts(older, drafts=[newer]) == FIRST
+    assert facts(newer, drafts=[older])[2:] == ("1.5 mg/d", "3 d")
 
 
 def test_a_draft_without_any_date_begins_today() -> None:

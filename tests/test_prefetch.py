@@ -65,6 +65,14 @@ def test_the_four_keys_of_discovery_are_enough() -> None:
         ("medicationHistory", "mmmc"),
         ("past_rx", "mmmc"),
         ("priorPrescriptions", "mmmc"),
+        ("previousMeds", "mmmc"),
+        ("discontinuedMeds", "mmmc"),
+        ("stoppedMeds", "mmmc"),
+        ("completedMeds", "mmmc"),
+        ("medIntolerances", "mmmm"),
+        ("medObservations", "mmmm"),
+        ("medLaboratory", "mmmm"),
+        ("diagnosis", "mcmm"),
         ("inactiveMeds", "mmmc"),
         ("activeAndRecentMeds", "mmcc"),
         ("medications", "mmcc"),
@@ -189,6 +197,15 @@ def test_what_was_only_included_covers_nothing() -> None:
         ("MedicationRequest?code=urn:x%7C1", "mmmm"),
         ("MedicationRequest?medication.code:in=urn:x", "mmmm"),
         ("MedicationRequest?encounter=e1", "mmmm"),
+        ("MedicationRequest?context=e1", "mmmm"),
+        ("MedicationRequest?requester=x", "mmmm"),
+        ("MedicationRequest?identifier=x", "mmmm"),
+        ("MedicationRequest?_lastUpdated=ge2026", "mmmm"),
+        ("MedicationRequest?medication=x", "mmmm"),
+        ("MedicationRequest?status=ended", "mmmc"),
+        ("MedicationOrder?datewritten=ge2026-11-01", "mmpp"),
+        ("MedicationRequest?authoredon=sa2020-01-01&authoredon=lt2099-01-01&authoredon=eb2099-01-01", "mmcc"),
+        ("Condition?clinical-status=recurrence", "mcmm"),
         ("MedicationRequest?patient:Patient=p1&category=community", "mmcc"),
         ("Condition?patient=p1", "mcmm"),
         ("Condition?clinical-status=active", "mcmm"),
@@ -350,6 +367,7 @@ def test_entries_have_their_place_address_and_type() -> None:
             PATIENT,
             {"search": {"mode": "include"}},
             {"resource": {}},
+            {"resourceType": "Patient", "resource": CONDITION},
         ]
     }
     found = bundle_entries(sent, "here")
@@ -360,8 +378,9 @@ def test_entries_have_their_place_address_and_type() -> None:
         ("here.entry[3]", "Patient", "", False),
         ("here.entry[4]", "", "", True),
         ("here.entry[5]", "", "", False),
+        ("here.entry[6]", "Condition", "", False),
     ]
-    assert [one.raw is None for one in found] == [False, True, True, False, True, True]
+    assert [one.raw is None for one in found] == [False, True, True, False, True, True, False]
     assert bundle_entries(None, "here") == ()
 
 

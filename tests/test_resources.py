@@ -332,6 +332,11 @@ def test_the_concept_of_r5_is_read(medication: Json) -> None:
     assert read({"medication": medication}) == Medication(Concept((), "a"))
 
 
+def test_the_dose_form_of_r5_is_the_form() -> None:
+    found = read({"medicationReference": {"reference": "Medication/m1"}}, {"Medication/m1": {"doseForm": {"text": "capsule"}}})
+    assert found == Medication(Concept(), Concept((), "capsule"))
+
+
 def test_a_reference_to_nowhere_leaves_its_display() -> None:
     expected = Medication(Concept((), "a"), is_resolved=False)
     assert read({"medicationReference": {"reference": "Medication/404", "display": "a"}}) == expected
@@ -501,6 +506,27 @@ def test_every_member_of_a_timing_is_read(repeat: Json, found: Timing) -> None:
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "MORN", "MORN.early", "MORN.late", "NOON", "AFT", "AFT.early", "AFT.late", "EVE", "EVE.early", "EVE.late", "NIGHT", "PHS", "IMD",
+        "HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV",
+    ],
+)  # fmt: skip
+def test_every_event_timing_code_is_read(code: str) -> None:
+    assert line(timing={"repeat": {"when": [code]}}) == Dosage(timing=Timing(when=(code,)))
+
+
+def test_every_day_of_the_week_is_read() -> None:
+    week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    assert line(timing={"repeat": {"dayOfWeek": week}}) == Dosage(timing=Timing(day_of_week=tuple(week)))
+
+
+@pytest.mark.parametrize(("sent", "found"), [(0, Dosage(sequence=0)), (-1, Dosage(dropped=("sequence",)))])
+def test_a_sequence_counts_from_nought(sent: int, found: Dosage) -> None:
+    assert line(sequence=sent) == found
+
+
+@pytest.mark.parametrize(
     ("code", "found"),
     [
         ({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation", "code": "BID"}], "text": "twice"}, "BID"),
@@ -627,10 +653,19 @@ def test_a_lost_element_that_a_rule_reads_is_named(sent: Json, lost: str) -> Non
         {"dispenseRequest": {"quantity": {"value": "x"}}},
         {"substitution": {"allowedBoolean": "x"}},
         {"medicationCodeableConcept": {"coding": [{"code": "1", "userSelected": "x"}], "text": "drug a"}},
+        {"medicationCodeableConcept": {"coding": [{"code": "1", "version": 5, "id": 5}], "text": "drug a", "extension": 5}},
+        {"medicationCodeableConcept": None, "medicationReference": {"display": "drug a", "type": 5, "identifier": 5}},
         {"contained": [{"resourceType": "Medication", "id": "m", "status": 5}, {"resourceType": "Condition", "id": "c", "code": 5}]},
         {"dosageInstruction": [{"text": "t", "method": 5, "site": 5, "additionalInstruction": 5, "extension": 5}]},
         {"dosageInstruction": [{"text": "t", "doseAndRate": [{"rateRatio": 5}]}]},
         {"dosageInstruction": [{"text": "t", "timing": {"code": {"text": "x"}, "extension": 5}}]},
+        {
+            "dosageInstruction": [
+                {"text": "t", "route": {"text": "x", "coding": [{"version": 5, "userSelected": "x", "code": "1", "id": 5}]}}
+            ]
+        },
+        {"dosageInstruction": [{"text": "t", "timing": {"modifierExtension": 5, "code": {"text": "x"}}}]},
+        {"modifierExtension": 5},
     ],
 )
 def test_what_no_rule_reads_is_dropped_without_a_mark(sent: Json) -> None:
@@ -669,6 +704,29 @@ def test_the_line_after_an_unreadable_one_keeps_its_place_and_its_losses() -> No
 @pytest.mark.parametrize(("sent", "read"), [("Active", "active"), ("on-hold", "on-hold"), (["stopped"], "stopped"), ("ended", "ended")])
 def test_a_status_is_read_whatever_its_case(sent: object, read: str) -> None:
     assert order(status=sent).status == read
+
+
+@pytest.mark.parametrize(
+    ("kind", "statuses"),
+    [
+        ("MedicationRequest", "active on-hold ended stopped completed cancelled entered-in-error draft unknown"),
+        ("MedicationOrder", "active on-hold completed entered-in-error stopped draft"),
+        ("MedicationStatement", "active completed entered-in-error intended stopped on-hold unknown not-taken recorded draft"),
+        ("MedicationDispense", "preparation in-progress cancelled on-hold completed entered-in-error stopped declined unknown"),
+        ("MedicationAdministration", "in-progress not-done on-hold completed entered-in-error stopped unknown"),
+    ],
+)
+def test_every_status_of_a_type_is_read_and_one_of_another_type_is_lost(kind: str, statuses: str) -> None:
+    for status in statuses.split():
+        assert record({**ORDER, "resourceType": kind, "status": status}, is_validated=False).status == status
+    assert record({**ORDER, "resourceType": kind, "status": "in-force"}, is_validated=False).dropped[0] == "status"
+
+
+@pytest.mark.parametrize(
+    "intent", ["proposal", "plan", "order", "original-order", "reflex-order", "filler-order", "instance-order", "option"]
+)
+def test_every_intent_is_read(intent: str) -> None:
+    assert order(intent=intent).intent == intent
 
 
 def test_the_same_is_read_without_asking_the_library() -> None:
@@ -887,6 +945,17 @@ def test_a_condition_is_read_with_its_statuses_and_days() -> None:
 def test_a_condition_in_an_odd_but_clear_shape_is_whole(changes: Json, clinical: str) -> None:
     found, is_whole = condition_record({**CONDITION, **changes}, "there", (), around())
     assert (found.clinical_status, is_whole) == (clinical, True)
+
+
+@pytest.mark.parametrize("code", ["active", "recurrence", "relapse", "inactive", "remission", "resolved"])
+def test_every_clinical_status_is_read(code: str) -> None:
+    assert condition_record({**CONDITION, "clinicalStatus": {"coding": [{"code": code}]}}, "", (), around())[0].clinical_status == code
+
+
+@pytest.mark.parametrize("code", ["unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error", "unknown"])
+def test_every_verification_status_is_read(code: str) -> None:
+    sent = {**CONDITION, "verificationStatus": {"coding": [{"code": code}]}}
+    assert condition_record(sent, "", (), around())[0].verification_status == code
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ def test_a_bare_reference_to_the_medication_becomes_a_reference() -> None:
 def test_the_patient_of_dstu2_is_the_subject() -> None:
     order = {name: value for name, value in ORDER.items() if name != "subject"}
     assert salvage({**order, "patient": {"reference": "Patient/p1"}}).raw["subject"] == {"reference": "Patient/p1"}
+    assert salvage({**ORDER, "patient": {"reference": "Patient/p2"}}).raw["subject"] == {"reference": "Patient/p1"}
 
 
 def test_what_was_not_taken_by_stu3_has_the_status_of_r4() -> None:

@@ -295,6 +295,7 @@ def test_a_strength_that_the_name_leaves_open_is_told_by_the_code() -> None:
         (("1819",), "Sublocade 300 mg/1.5 mL", "200 mg/mL agonist-treatment depot opioid opioid-agonist"),
         (("7052",), "Embeda", "no-strength opioid opioid-agonist sequestered-antagonist"),
         (("7243", "7052"), "", "no-strength opioid opioid-agonist sequestered-antagonist"),
+        (("866331", "7243"), "", "no-strength opioid opioid-agonist sequestered-antagonist"),
         (("1819", "7242"), "", "no-strength agonist-treatment opioid opioid-agonist"),
         (("7243", "7052", "863848"), "", "20 mg/{piece} opioid opioid-agonist sequestered-antagonist"),
         (("1483744", "999999"), "", "50 mg/{piece} naltrexone"),

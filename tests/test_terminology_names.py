@@ -185,6 +185,7 @@ def test_two_drugs_that_are_not_one_product_keep_both_classes(text: str) -> None
         ("naltrexone 1% cream", "no-strength"),
         ("naltrexone powder 25 g", "no-strength"),
         ("naltrexone 0 mg", "no-strength"),
+        ("naltrexone 2 mg/0 mL", "2 mg/{piece}"),
         ("naltrexone / ketotifen 1 mg", "no-strength"),
         ("fentanyl 25 mcg/hr patch", "no-strength"),
         ("naltrexone 1.5-4.5 mg", "ambiguous-strength"),

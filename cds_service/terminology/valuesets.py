@@ -22,6 +22,8 @@ _SHAPE: Final = re.compile(r"[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?", re.ASCII)
 """Of an ICD-10-CM code, with or without its dot."""
 _NO_SYSTEM: Final = "without_system"
 _CACHED_NAMES: Final = 8192
+_SEMANTIC_TAG: Final = re.compile(r" \((?:disorder|finding|situation)\)$")
+"""SNOMED CT writes the kind of a concept behind its name; a clinician reads the name alone."""
 _LONGEST_CACHED: Final = 300
 
 Json = dict[str, Any]
@@ -109,7 +111,7 @@ def _by_code(members: Iterable[Member]) -> tuple[ConditionMatch, ...]:
 
 
 def _match(valueset: ValueSet, name: str, matched_by: MatchedBy) -> ConditionMatch:
-    return ConditionMatch(valueset.id, valueset.title, name, matched_by, counts_in_remission=valueset.counts_in_remission)
+    return ConditionMatch(valueset.id, valueset.title, _SEMANTIC_TAG.sub("", name), matched_by, counts_in_remission=valueset.counts_in_remission)
 
 
 def read_condition_index(files: Files) -> TableConditionIndex:

@@ -27,7 +27,10 @@ def doses_of(stated: Sequence[Dose], header: Dose | None, piece_mg: Decimal | No
     whether a bare number is a count of units here. Raises Refused where statements contradict each other, or where
     "2 capsules (9 mg)" may mean 9 mg each or in all and `piece_mg` does not settle it.
     """
-    return tuple(DoseElement("", amount) for amount in _Claims(stated, header, piece_mg, counts=counts).amounts())
+    amounts = _Claims(stated, header, piece_mg, counts=counts).amounts()
+    if len({amount.low == amount.high for amount in amounts}) > 1:
+        raise Refused("sig-ambiguous")
+    return tuple(DoseElement("", amount) for amount in amounts)
 
 
 class _Claims:

@@ -258,7 +258,9 @@ class _Sorter:
         if isinstance(part, Limit) and part.is_daily:
             self.sig.limits.append((part.dose, Frequency(1, 1, unit="d")))
             return
-        is_clear = isinstance(part, Limit) or (isinstance(part, UpTo) and bool(self.sig.clauses[0].doses) and not self.sig.clause.group.doses)
+        is_clear = isinstance(part, Limit) or (
+            isinstance(part, UpTo) and bool(self.sig.clauses[0].doses) and not self.sig.clause.group.doses
+        )
         if not (is_clear and isinstance(following, Frequency) and following.unit and following.low == following.high == 1):
             raise Refused("sig-ambiguous")
         self.sig.limits.append((part.dose, following))

@@ -112,7 +112,11 @@ def _number(context: _Context, item: Item) -> None:
 def _clock_of_number(context: _Context, item: Item) -> None:
     """Read "9 pm" where a clock time can stand: after "at", in brackets, or after another clock time."""
     before = [at(context.items, context.index - back).kind for back in (1, 2, 3)]
-    is_listed = before[0] in ("AND", "SEP", "TO") and context.last.kind in ("AND", "SEP", "TO") and at(context.out, len(context.out) - 2).kind == "CLOCK"
+    is_listed = (
+        before[0] in ("AND", "SEP", "TO")
+        and context.last.kind in ("AND", "SEP", "TO")
+        and at(context.out, len(context.out) - 2).kind == "CLOCK"
+    )
     if (before[0] not in ("AT", "OPEN") and not is_listed) or item.value != "digits" or not 1 <= item.number <= _HALF_DAY:
         raise Refused("sig-ambiguous")
     context.write("CLOCK", _clock(int(item.number), "00", context.peek().value))
@@ -210,7 +214,7 @@ def _place(context: _Context, item: Item) -> None:
 
 
 def _is_clock_or_label(context: _Context) -> bool:
-    """"9 pm" or "day 1" follows."""
+    """Tell whether "9 pm" or "day 1" follows."""
     kinds = (context.peek().kind, context.peek(2).kind)
     return kinds in (("NUMBER", "MERIDIEM"), ("UNIT", "NUMBER"))
 
@@ -287,7 +291,7 @@ def _to(context: _Context, item: Item) -> None:
     if item.value == "to" and last == "THEN":
         return
     is_goal = last in _CHANGES or context.mode == "by" or (context.mode == "change" and last not in ("NUMBER", *_UNITS))
-    if item.value == "to" and is_goal and following.kind in ("NUMBER", "A") and last not in ("LABEL",):
+    if item.value == "to" and is_goal and following.kind in ("NUMBER", "A") and last != "LABEL":
         context.write("TARGET")
         context.mode = "goal"
     elif following.kind == "INDICATION" and _follows_indication(context):

@@ -16,16 +16,25 @@ _DAY: Final = "d"
 _LATE: Final = ("EVE", "NIGHT", "HS")
 """Evening, night, bedtime without "and" between them are one moment, the later the more exact: "every evening at bedtime"."""
 _HOURS: Final = MappingProxyType(
-    {"MORN": (4, 12), "NOON": (11, 14), "AFT": (12, 18), "PM": (12, 24), "EVE": (16, 24), "NIGHT": (18, 28), "HS": (18, 28), "WAKE": (3, 12)},
+    {
+        "MORN": (4, 12),
+        "NOON": (11, 14),
+        "AFT": (12, 18),
+        "PM": (12, 24),
+        "EVE": (16, 24),
+        "NIGHT": (18, 28),
+        "HS": (18, 28),
+        "WAKE": (3, 12),
+    },
 )
 """From and to which hour a clock time can be the same moment as an event."""
 _HOURS_A_DAY: Final = 24
 
 
-def timing_of(groups: Sequence[Group], *, once_ends_it: bool = True) -> Timing | None:
+def timing_of(groups: Sequence[Group]) -> Timing | None:
     """Return when a dose is taken, from the groups that speak of it; `None` where they do not say.
 
-    Raises Refused for frequencies, moments or weekdays that cannot all be true. `once_ends_it`: "once" alone is one dose.
+    Raises Refused for frequencies, moments or weekdays that cannot all be true.
     """
     phrases = [(group.pause, when) for group in groups for when in group.when]
     if not phrases:
@@ -40,7 +49,7 @@ def timing_of(groups: Sequence[Group], *, once_ends_it: bool = True) -> Timing |
     clocks = tuple(dict.fromkeys(when.time for when in whens if isinstance(when, Clock)))
     days = _days([when for when in whens if isinstance(when, Days)])
     if frequency and not frequency.unit:
-        return _only_counted(frequency, moments, clocks, days, whens, once_ends_it=once_ends_it)
+        return _only_counted(frequency, moments, clocks, days, whens)
     if "MEALS" in words:
         _refuse_vague_meals(frequency, moments, clocks)
     return _agreed(frequency, tuple(moment.code for moment in moments), clocks, days)
@@ -69,12 +78,12 @@ def _once(whens: Sequence[When]) -> Timing:
 
 
 def _only_counted(
-    frequency: Frequency, moments: Sequence[Moment], clocks: Sequence[str], days: Sequence[str], whens: Sequence[When], *, once_ends_it: bool
+    frequency: Frequency, moments: Sequence[Moment], clocks: Sequence[str], days: Sequence[str], whens: Sequence[When]
 ) -> Timing:
     """Read "once nightly" as nightly, "once" as one dose; "twice" alone says nothing."""
     if frequency.low != 1 or frequency.high != 1 or clocks or days or any(isinstance(when, Word) for when in whens):
         raise Refused("sig-ambiguous")
-    if not moments and once_ends_it:
+    if not moments:
         return Timing(count=1)
     if len(moments) != 1 or not moments[0].recurs:
         raise Refused("sig-ambiguous")
@@ -93,15 +102,11 @@ def _frequency(frequencies: Sequence[Frequency]) -> Frequency | None:
             raise Refused("sig-contradictory")
     if counted and timed:
         raise Refused("sig-ambiguous")
-    if not distinct:
-        return counted[0] if len(counted) == 1 else _none_or_refused(counted)
-    return replace(distinct[0], is_counted=any(one.is_counted for one in timed))
-
-
-def _none_or_refused(counted: Sequence[Frequency]) -> None:
-    """No frequency at all, or several bare counts."""
-    if counted:
+    if len(counted) > 1:
         raise Refused("sig-ambiguous")
+    if not distinct:
+        return counted[0] if counted else None
+    return replace(distinct[0], is_counted=any(one.is_counted for one in timed))
 
 
 def _bare(frequency: Frequency) -> Frequency:
@@ -180,8 +185,7 @@ def _agreed(frequency: Frequency | None, when: tuple[str, ...], clocks: tuple[st
 
 def _follows_moments(said: Frequency, moments: int) -> bool:
     """Tell whether "daily" only repeats the moments named; "once daily" does not."""
-    is_daily = (said.low, said.high, said.period_low, said.period_high, said.unit) == (1, 1, 1, 1, _DAY)
-    return is_daily and moments > 1 and not said.is_counted
+    return _bare(said) == Frequency(1, 1, unit=_DAY) and moments > 1 and not said.is_counted
 
 
 def _refuse_other_times(when: Sequence[str], clocks: Sequence[str]) -> None:

@@ -253,7 +253,12 @@ def _statements(node: _Node) -> tuple[Stated, ...]:
 def _dose(node: _Node) -> Dose:
     """Read an amount with its share and what stands in brackets after it."""
     notes = tuple(stated for note in _trees(node, "note") for stated in _statements(note))
-    shares = [item.kind for holder in (node, *_trees(node, "note")) for share in _trees(holder, "share") for item in _items(share, "EACH", "TOTAL")]
+    shares = [
+        item.kind
+        for holder in (node, *_trees(node, "note"))
+        for share in _trees(holder, "share")
+        for item in _items(share, "EACH", "TOTAL")
+    ]
     if len(set(shares)) > 1:
         raise Refused("sig-contradictory")
     return Dose(_statements(node), notes, shares[0] if shares else "")

@@ -3,6 +3,8 @@
 Ways of writing a number that led to tenfold errors are refused here: "4 .5 mg", "4. 5 mg", "1,000 mg", "05 mg", "-4.5 mg".
 """
 
+# ruff: noqa: RUF001 - characters that look alike are what this module is about
+
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType

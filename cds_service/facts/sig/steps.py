@@ -7,17 +7,17 @@ from itertools import combinations
 from typing import Final
 
 from cds_service.facts.sig.amounts import Counting, doses_of
-from cds_service.facts.sig.clauses import Clause, Group, Sig, When
+from cds_service.facts.sig.clauses import Clause, Group, Sig
 from cds_service.facts.sig.moments import timing_of
-from cds_service.facts.sig.parts import PIECE, Dose, Frequency, Label
+from cds_service.facts.sig.parts import PIECE, Dose
 from cds_service.facts.sig.reasons import Refused
+from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value
 from cds_service.fhir.elements import Bounds, Timing
 from cds_service.fhir.elements import Dose as DoseElement
 from cds_service.quantities import Quantity, QuantityRange, range_in
 
-_MOST_STEPS: Final = 60
+_HOURS: Final = 24
 _DAILY: Final = Timing(frequency=1, period=Decimal(1), period_unit="d")
-_RISES: Final = ("INCREASE", "MAY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class _Planner:
     def work_out(self) -> Plan:
         """Return the steps."""
         clauses = [clause for clause in self.sig.clauses if not clause.is_empty or clause.opener in ("INCREASE", "DECREASE", "MAY")]
-        _label_lengths(clauses)
+        label_lengths(clauses)
         for clause in clauses:
             self._clause(clause)
             self.was_labelled = clause.label is not None
@@ -105,7 +105,7 @@ class _Planner:
         """Return what is taken together in a clause."""
         goal = [clause.goal] if clause.goal else []
         dosed = [group for group in clause.groups if group.doses]
-        if goal and (dosed or _is_slow(clause)):
+        if goal and (dosed or is_slow(clause)):
             raise Refused("sig-ambiguous")
         dosed = _without_repeats(dosed)
         if len(dosed) <= 1:
@@ -166,8 +166,8 @@ class _Planner:
     def _climb(self, clause: Clause) -> None:
         """Compute the steps of "increase by 1.5 mg every 2 weeks to 4.5 mg"."""
         base, climb = self._base(clause), self._climb_of(clause)
-        interval, when = _interval(clause)
-        if interval is None or climb.goal is None:
+        every, when = interval(clause)
+        if every is None or climb.goal is None:
             raise Refused("sig-open-ended")
         timing = timing_of([Group("", when=list(when))]) if when else base.timing
         if timing == _DAILY and base.timing and _is_once_a_day(base.timing):
@@ -175,10 +175,10 @@ class _Planner:
         if timing != base.timing and base.timing is not None:
             raise Refused("sig-ambiguous")
         last = self.plan.steps[-1]
-        self.plan.steps[-1] = Step((replace(base, timing=timing),), last.length or interval)
-        amounts = _climbed(_single(base.doses[0].amount), climb.by, climb.goal, clause.opener)
+        self.plan.steps[-1] = Step((replace(base, timing=timing),), last.length or every)
+        amounts = climbed(single_value(base.doses[0].amount), climb.by, climb.goal, clause.opener)
         unit = base.doses[0].amount.unit
-        steps = [Step((Taking((DoseElement("", QuantityRange(amount, amount, unit)),), timing),), interval) for amount in amounts]
+        steps = [Step((Taking((DoseElement("", QuantityRange(amount, amount, unit)),), timing),), every) for amount in amounts]
         self.plan.steps += [*steps[:-1], replace(steps[-1], length=_one_length(clause))]
 
     def _base(self, clause: Clause) -> Taking:
@@ -205,21 +205,21 @@ class _Planner:
         known = range_in(doses[0].amount, unit)
         if known is None or len(doses) > 1:
             raise Refused("sig-ambiguous")
-        return _single(known)
+        return single_value(known)
 
     def _allow(self, clause: Clause) -> None:
         """Keep what the text only allows apart from what it tells to take."""
         last = self.last
         if not last or not any(taking.doses for taking in last.takings):
             raise Refused("sig-no-dose")
-        if clause.opener == "DECREASE" or len(last.takings) > 1 or (clause.by is None and _is_slow(clause)):
+        if clause.opener == "DECREASE" or len(last.takings) > 1 or (clause.by is None and is_slow(clause)):
             raise Refused("sig-ambiguous")
         stated = [clause.goal] if clause.goal else clause.doses
         if not stated:
             raise Refused("sig-open-ended")
         if clause.by:
             self._in_unit(clause.by, last.takings[0].doses[0].amount.unit)
-        _, when = _interval(clause) if clause.by else (None, [when for group in clause.groups for when in group.when] + clause.after_goal)
+        _, when = interval(clause) if clause.by else (None, [when for group in clause.groups for when in group.when] + clause.after_goal)
         timing = timing_of([Group("", when=list(when))]) if when else None
         if timing is not None and timing != last.takings[0].timing:
             raise Refused("sig-ambiguous")
@@ -253,7 +253,7 @@ class _Planner:
         """Bring the limits together and hold the doses against them."""
         for dose, period in self.sig.limits:
             amounts = self._doses([dose], "")
-            top = _single(amounts[0].amount)
+            top = single_value(amounts[0].amount)
             if period.period_low != period.period_high or period.unit not in ("h", "d", "wk"):
                 raise Refused("sig-ambiguous")
             limit = (Quantity(top, amounts[0].amount.unit), Quantity(period.period_low, period.unit))
@@ -277,27 +277,6 @@ def work_out(sig: Sig, piece_mg: Decimal | None) -> Plan:
     return _Planner(sig, piece_mg).work_out()
 
 
-def _label_lengths(clauses: Sequence[Clause]) -> None:
-    """Turn "week 1", "weeks 2-3", "week 4 and onward" into lengths; the numbers must follow each other from 1."""
-    expected = 1
-    labelled = [(clause, clause.label) for clause in clauses if clause.label]
-    for clause, label in labelled:
-        if label.first != expected or label.unit != labelled[0][1].unit or clause.lengths:
-            raise Refused("sig-contradictory")
-        expected = label.last + 1
-        clause.length_group = len(clause.groups) - 1
-        clause.lengths = [] if label.is_ongoing or clause.is_ongoing else [_length_of(label)]
-    is_gapless = all(clause.label for clause in clauses[: len(labelled)])
-    if labelled and not (is_gapless and all(clause.lengths for clause, _ in labelled[:-1])):
-        raise Refused("sig-ambiguous")
-
-
-def _length_of(label: Label) -> QuantityRange:
-    """Return how long a labelled step lasts."""
-    length = Decimal(label.last - label.first + 1)
-    return QuantityRange(length, length, label.unit)
-
-
 def _without_repeats(dosed: Sequence[Group]) -> list[Group]:
     """Join "50 mg, 1 tablet, daily": one dose said in two ways, with a comma between and no times of its own before it."""
     joined = list(dosed[:1])
@@ -318,56 +297,9 @@ def _one_length(clause: Clause) -> QuantityRange | None:
     return clause.lengths[0] if clause.lengths else None
 
 
-def _is_slow(clause: Clause) -> bool:
-    """Tell whether a clause names a period of weeks or months, which may be how often the dose rises."""
-    whens = [when for group in clause.groups for when in group.when] + clause.after_goal
-    return any(isinstance(when, Frequency) and (when.unit in ("wk", "mo") or (when.unit == "d" and when.period_high > 1)) for when in whens)
-
-
-def _interval(clause: Clause) -> tuple[QuantityRange | None, Sequence[When]]:
-    """Part how often the dose rises from when it is taken."""
-    before = [when for group in clause.groups for when in group.when]
-    every = [when for when in before if isinstance(when, Frequency)]
-    late = [when for when in clause.after_goal if isinstance(when, Frequency) and not _is_daily(when)]
-    if len(every) + len(late) > 1 or any(_is_daily(when) for when in every):
-        raise Refused("sig-ambiguous")
-    kept = [when for when in (*before, *clause.after_goal) if when not in every and when not in late]
-    return next((_period(when) for when in (*every, *late)), None), kept
-
-
-def _is_daily(frequency: Frequency) -> bool:
-    """Times a day."""
-    return frequency.unit in ("", "h") or (frequency.unit == "d" and frequency.period_high == 1)
-
-
-def _period(frequency: Frequency) -> QuantityRange:
-    """Return the period of a change."""
-    if frequency.low != 1 or frequency.high != 1:
-        raise Refused("sig-ambiguous")
-    return QuantityRange(frequency.period_low, frequency.period_high, frequency.unit)
-
-
-def _climbed(start: Decimal, by: Decimal, goal: Decimal, opener: str) -> list[Decimal]:
-    """Return the amounts from the first change to the goal, which must be met exactly."""
-    step = by if opener in _RISES else -by
-    if (goal - start) * step <= 0:
-        raise Refused("sig-contradictory")
-    count, rest = divmod(goal - start, step)
-    if rest or count > _MOST_STEPS:
-        raise Refused("sig-ambiguous")
-    return [start + step * number for number in range(1, int(count) + 1)]
-
-
 def _is_bare(stated: Sequence[Dose]) -> bool:
     """Tell whether a dose is a number alone."""
     return any(statement.amount is not None and not statement.amount.unit for dose in stated for statement in dose.stated)
-
-
-def _single(amount: QuantityRange) -> Decimal:
-    """Return the one value of an amount that is no range."""
-    if amount.low != amount.high:
-        raise Refused("sig-ambiguous")
-    return amount.low
 
 
 def _moments(timing: Timing) -> frozenset[str]:
@@ -392,8 +324,7 @@ def _keeps_timing(last: Step, takings: Sequence[Taking]) -> bool:
 
 def _is_once_a_day(timing: Timing) -> bool:
     """Tell whether a timing is once a day."""
-    often = (timing.frequency, timing.frequency_max, timing.period, timing.period_max, timing.period_unit, timing.day_of_week)
-    return often == (1, None, 1, None, "d", ())
+    return replace(timing, when=(), time_of_day=()) == _DAILY
 
 
 def _refuse_wrong_direction(last: Step, takings: Iterable[Taking], opener: str) -> None:
@@ -413,9 +344,9 @@ def _is_beyond(taking: Taking, limit: tuple[Quantity, Quantity]) -> bool:
     timing, (top, period) = taking.timing, limit
     if timing is None or not timing.frequency or timing.period is None or timing.period_unit != "d" or taking.is_as_needed:
         return False
-    days = {"h": period.value / 24, "d": period.value}.get(period.unit)
+    days = {"h": period.value / _HOURS, "d": period.value}.get(period.unit, Decimal(0))
     known = [amount for dose in taking.doses if (amount := range_in(dose.amount, top.unit))]
-    return bool(days) and any(amount.low * timing.frequency * days > top.value * timing.period for amount in known)
+    return any(amount.low * timing.frequency * days > top.value * timing.period for amount in known)
 
 
 def bounds_of(length: QuantityRange | None) -> Bounds | None:

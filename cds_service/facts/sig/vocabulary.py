@@ -160,10 +160,10 @@ FILL: please | the | your | of the day | with food | with or without food | with
 FILL: with plenty of water | with fluids | with liquid | on an empty stomach | on empty stomach | without food | swallow whole | whole | do not crush | do not chew | do not crush or chew
 FILL: do not crush or chew | do not open | do not split | do not cut | do not break | do not crush chew or break | or chew | or break | shake well | shake well before use
 FILL: shake well before using | shake bottle well | keep refrigerated | refrigerate | store in refrigerator | keep at room temperature | protect from light
-FILL: compounded | compound | compounding | compounded capsule only | off label | off label use | low dose | very low dose | ultra low dose | immediate release | extended release
-FILL: hydrochloride capsule only | ir | until finished | until gone | until all taken | until completed | may cause vivid dreams | may cause drowsiness | may cause dizziness
+FILL: compounded | compound | compounding | off label | off label use | low dose | very low dose | ultra low dose | immediate release | extended release
+FILL: ir | until finished | until gone | until all taken | until completed | may cause vivid dreams | may cause drowsiness | may cause dizziness
 FILL: may cause insomnia | may cause headache | may cause nausea | may cause strange dreams | can cause vivid dreams | solution | suspension | liquid | oral solution
-FILL: oral suspension | oral liquid | syrup | route | frequency | dosage | dose of | a dose of | the dose 
+FILL: oral suspension | oral liquid | syrup | route | frequency | dosage | dose of | a dose of | the dose
 FILL: gluteal | deep | into the gluteal muscle | into gluteal muscle | into the buttock | into the buttocks | gluteally | injection | alternating buttocks | into the shoulder
 FILL: thigh | or buttocks | or buttock | into the thigh | into the deltoid | deltoid | by healthcare provider | by a healthcare provider | by nurse | in clinic | in the clinic
 FILL: schedule | regularly | consistently | preferably | ideally | at the same time | at the same time each day | at the same time every day | period | of treatment
