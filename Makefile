@@ -25,7 +25,7 @@ demo: $(VENV)/.runtime
 	@$(RUN) evaluate $(CALL) --explain
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

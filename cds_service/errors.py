@@ -73,6 +73,16 @@ class RequestRefused(CdsError):
         super().__init__(f"{code}: found {found}; expected {expected}")
 
 
+class StoreUnavailable(CdsError):
+    """The database that holds decisions and feedback cannot be used now; says how, without its own words, which can hold values."""
+
+    code = "STORE-000"
+
+    def __init__(self, how: str) -> None:
+        """`how` continues the sentence "the store is …"."""
+        super().__init__(f"STORE-000 the store is {how}")
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the closest allowed word, or an empty text where none is close."""
     close = difflib.get_close_matches(word, list(allowed), n=1)

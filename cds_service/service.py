@@ -71,9 +71,7 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
         new_uuid=fresh,
     )
     cards = make_cards(shown, chart, pack.cards, options)
-    return Decision(
-        decision_id, call.hook, pack.rulebook.manifest.version, pack.rulebook.hash, chart.completeness, outcomes, shown, cards
-    )
+    return Decision(decision_id, call.hook, pack.rulebook.manifest.version, pack.rulebook.hash, chart.completeness, outcomes, shown, cards)
 
 
 def _judge(hook: str, facts: OrderFacts, rulebook: Rulebook, today: date, wishes: Wishes) -> Iterable[Outcome]:

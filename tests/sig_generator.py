@@ -76,6 +76,7 @@ class Sig:
     meaning: str
 
 
+_EN_DASH: Final = "\u2013"
 _VERBS: Final = ("Take", "take", "", "Give", "Please take", "TAKE")
 _ROUTES: Final = ("", "by mouth", "po", "orally", "PO", "by oral route")
 _WORDS: Final = {
@@ -151,7 +152,7 @@ def _volume(rng: Random) -> tuple[str, str]:
 def _amount_range(rng: Random) -> tuple[str, str]:
     low, high = rng.choice([("1", "2"), ("1.5", "4.5"), ("5", "10"), ("0.5", "1")])
     unit, written = rng.choice([("piece", "tabs"), ("piece", "capsules"), ("mg", "mg"), ("mL", "mL")])
-    return f"{low}{rng.choice(['-', ' - ', ' to ', '\u2013'])}{high} {written}", f"{low}-{high} {unit}"
+    return f"{low}{rng.choice(['-', ' - ', ' to ', _EN_DASH])}{high} {written}", f"{low}-{high} {unit}"
 
 
 def _both(rng: Random) -> tuple[str, str]:

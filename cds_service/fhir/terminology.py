@@ -15,7 +15,7 @@ MatchedBy = Literal["code", "ingredient", "name"]
 class DrugMatch:
     """What the drug tables say about an ordered or listed product, and how it was recognised.
 
-    `classes` are the words that rules use ("naltrexone", "opioid-agonist", "depot"); `name` is the service's own display
+    `classes` are the words that rules use ("opioid-agonist", "depot"); `name` is the service's own display
     name; `strength` is what one counted unit holds ("50 mg/{piece}", "1 mg/mL"), from the code or the Medication;
     `opioid_free_days` is the time to be opioid-free after this drug, `Unknown("no-interval")` where the tables give none.
     """

@@ -23,11 +23,11 @@ _PLACE: Final = re.compile(r" at (line [0-9]+ column [0-9]+)$")
 
 def read_call(body: bytes, service_hook: HookName) -> HookCall:
     """Read one call of the service for `service_hook`; raises RequestRefused, which never repeats what was sent."""
-    envelope = _read_object(body)
+    envelope = read_object(body)
     _check_hook(envelope.get("hook"), service_hook)
     context = envelope.get("context")
     if not isinstance(context, dict):
-        raise RequestRefused("REQ-006", f"{_kind(context)} as 'context'", "an object with the context of the hook", issue="required")
+        raise RequestRefused("REQ-006", f"{kind_of(context)} as 'context'", "an object with the context of the hook", issue="required")
     return HookCall(
         hook=service_hook,
         hook_instance=_hook_instance(envelope.get("hookInstance")),
@@ -42,14 +42,14 @@ def read_call(body: bytes, service_hook: HookName) -> HookCall:
     )
 
 
-def _read_object(body: bytes) -> Mapping[str, Any]:
-    """Parse strict UTF-8 JSON, numbers with a fraction as Decimal; the parser refuses NaN and nesting beyond 200 levels."""
+def read_object(body: bytes) -> Mapping[str, Any]:
+    """Parse one object of strict UTF-8 JSON for a message, numbers with a fraction as Decimal; the parser refuses NaN and nesting beyond 200 levels."""
     try:
         envelope = jiter.from_json(body, float_mode="decimal", allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise _not_json(str(error)) from None
     if not isinstance(envelope, dict):
-        raise RequestRefused("REQ-003", f"{_kind(envelope)} as body", "a JSON object")
+        raise RequestRefused("REQ-003", f"{kind_of(envelope)} as body", "a JSON object")
     return envelope
 
 
@@ -65,7 +65,7 @@ def _not_json(parser_says: str) -> RequestRefused:
 def _check_hook(hook: object, service_hook: HookName) -> None:
     """Refuse a call of another hook: this service would give advice meant for another moment."""
     if not isinstance(hook, str):
-        raise RequestRefused("REQ-004", f"{_kind(hook)} as 'hook'", f"'{service_hook}'", issue="required")
+        raise RequestRefused("REQ-004", f"{kind_of(hook)} as 'hook'", f"'{service_hook}'", issue="required")
     if hook != service_hook:
         found = f"'{hook}'" if hook in get_args(HookName) else "another hook"
         raise RequestRefused("REQ-005", found, f"'{service_hook}'", issue="value")
@@ -76,7 +76,7 @@ def _hook_instance(sent: object) -> str:
     if sent is None:
         return ""
     if not isinstance(sent, str) or len(sent) > LONGEST_ID:
-        raise RequestRefused("REQ-007", f"{_kind(sent)} as 'hookInstance'", f"a text of at most {LONGEST_ID} characters", issue="value")
+        raise RequestRefused("REQ-007", f"{kind_of(sent)} as 'hookInstance'", f"a text of at most {LONGEST_ID} characters", issue="value")
     return sent
 
 
@@ -87,7 +87,7 @@ def _patient_id(sent: object) -> str:
     bare = sent.removeprefix("Patient/") if isinstance(sent, str) else ""
     if not _is_id(bare):
         expected = f"an id of 1 to {LONGEST_ID} letters, digits, hyphens and dots"
-        raise RequestRefused("REQ-008", f"{_kind(sent)} that is no FHIR id as 'context.patientId'", expected, issue="value")
+        raise RequestRefused("REQ-008", f"{kind_of(sent)} that is no FHIR id as 'context.patientId'", expected, issue="value")
     return bare
 
 
@@ -109,7 +109,7 @@ def _draft_orders(sent: object) -> Mapping[str, Any] | None:
     """Keep the Bundle; a second click in the public sandbox sends none, which is no error."""
     if sent is None or isinstance(sent, dict):
         return sent
-    raise RequestRefused("REQ-009", f"{_kind(sent)} as 'context.draftOrders'", "a FHIR Bundle")
+    raise RequestRefused("REQ-009", f"{kind_of(sent)} as 'context.draftOrders'", "a FHIR Bundle")
 
 
 def _selections(sent: object) -> tuple[str, ...] | None:
@@ -129,7 +129,7 @@ def _text(sent: object) -> str:
     return sent if isinstance(sent, str) else ""
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """Name what sort of JSON value was found, never the value."""
     kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (type(None), "nothing"),

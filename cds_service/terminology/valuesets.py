@@ -111,7 +111,9 @@ def _by_code(members: Iterable[Member]) -> tuple[ConditionMatch, ...]:
 
 
 def _match(valueset: ValueSet, name: str, matched_by: MatchedBy) -> ConditionMatch:
-    return ConditionMatch(valueset.id, valueset.title, _SEMANTIC_TAG.sub("", name), matched_by, counts_in_remission=valueset.counts_in_remission)
+    return ConditionMatch(
+        valueset.id, valueset.title, _SEMANTIC_TAG.sub("", name), matched_by, counts_in_remission=valueset.counts_in_remission
+    )
 
 
 def read_condition_index(files: Files) -> TableConditionIndex:

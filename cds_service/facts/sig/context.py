@@ -220,7 +220,10 @@ def _is_clock_or_label(context: _Context) -> bool:
 
 
 def _inside(context: _Context, item: Item) -> None:
-    """Read "in 24 hours" as per, "in 2 weeks" as after."""
+    """Read "in 24 hours" as per, "in 2 weeks" as after, "increase in 1.5 mg increments" as by."""
+    if context.mode == "change" and context.peek().kind == "NUMBER" and context.peek(2).kind in _UNITS:
+        _by(context, Item("BY"))
+        return
     skipped = context.peek().kind == "A"
     number, unit = context.peek(1 + skipped), context.peek(2 + skipped)
     if skipped and number.kind == "UNIT":

@@ -1,0 +1,123 @@
+"""Decisions as rows: what was decided, for whom to ask later why a card did or did not appear; nothing of the patient."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from cds_service.fhir.chart import Kind
+from cds_service.hooks.call import HookCall
+from cds_service.rulebook.types import Finding, Outcome, Status
+from cds_service.service import Decision
+from cds_service.store.engine import insert_new
+from cds_service.store.schema import cards, decisions, findings
+
+Row = dict[str, Any]
+_STAFF: Final = ("Practitioner/", "PractitionerRole/")
+"""Who may stand in the store; a Patient or RelatedPerson who uses an EHR may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When, where and for whom a decision was made; `client` and `site` are names of the service's own configuration."""
+
+    time: datetime
+    latency_ms: float
+    client: str = ""
+    site: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRows:
+    """One decision as rows of the tables decisions, cards and findings."""
+
+    decision: Row
+    cards: tuple[Row, ...]
+    findings: tuple[Row, ...]
+
+
+def decision_rows(decision: Decision, call: HookCall, occasion: Occasion, key: bytes, *, with_user: bool = True) -> DecisionRows:
+    """Write a decision as rows; `key` is the installation's own, without which the digest tells nothing."""
+    told_by = {id(finding): card.uuid for card, grounds in zip(decision.cards, decision.grounds, strict=True) for finding in grounds}
+    shown = frozenset(id(finding) for finding in decision.shown)
+    row = {
+        "id": decision.id,
+        "time": occasion.time,
+        "client": occasion.client[:200],
+        "site": occasion.site[:100],
+        "hook": decision.hook,
+        "service": occasion.service[:200],
+        "user_reference": call.user_id if with_user and call.user_id.startswith(_STAFF) else "",
+        "pack_version": decision.pack_version,
+        "pack_hash": decision.pack_hash,
+        **{f"{kind.value}_read": state.value if (state := decision.completeness.get(kind)) else "" for kind in Kind},
+        "latency_ms": occasion.latency_ms,
+        "digest": digest(key, call),
+    }
+    sent = (
+        {"uuid": card.uuid, "decision": decision.id, "position": n, "indicator": card.indicator} for n, card in enumerate(decision.cards)
+    )
+    told = (row for outcome in decision.outcomes if (row := _finding(outcome, decision.id, told_by, shown)))
+    return DecisionRows(row, tuple(sent), tuple({**one, "position": n} for n, one in enumerate(told)))
+
+
+def keep_decisions(connection: Connection, batch: Iterable[DecisionRows]) -> None:
+    """Insert decisions; those that are there already stay as they are."""
+    batch = list(batch)
+    for table, rows in (
+        (decisions, [one.decision for one in batch]),
+        (cards, list(chain.from_iterable(one.cards for one in batch))),
+        (findings, list(chain.from_iterable(one.findings for one in batch))),
+    ):
+        if rows:
+            connection.execute(insert_new(connection, table), rows)
+
+
+def digest(key: bytes, call: HookCall) -> str:
+    """Return a keyed hash of what a decision rests on: shows later that two calls, or a call and an EHR's own record, were the same.
+
+    Without the key nobody can find out by trying which patient it was.
+    """
+    inputs = [call.hook, call.patient_id, call.draft_orders, call.selections, call.prefetch]
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=_number)
+    return hmac.digest(key, text.encode(), hashlib.sha256).hex()
+
+
+def _number(value: object) -> str:
+    """Write a Decimal, the one value of a call that JSON does not know."""
+    if not isinstance(value, Decimal):
+        raise TypeError(type(value).__name__)
+    return str(value)
+
+
+def _finding(outcome: Outcome, decision: str, told_by: Mapping[int, str], shown: frozenset[int]) -> Row | None:
+    """Write what one rule made of one order, if it fired or could not be judged."""
+    finding, rule = outcome.finding, outcome.rule
+    if finding is None and outcome.state != "incomplete":
+        return None
+    return {
+        "decision": decision,
+        "rule": rule.id,
+        "version": rule.version,
+        "site_override": rule.site_override[:400],
+        "kind": rule.kind,
+        "severity": finding.severity.word if finding else "",
+        "fate": _fate(outcome, finding, shown),
+        "card": told_by.get(id(finding), ""),
+    }
+
+
+def _fate(outcome: Outcome, finding: Finding | None, shown: frozenset[int]) -> str:
+    if finding is None:
+        return "incomplete"
+    if id(finding) in shown:
+        return "shown"
+    return "silent" if outcome.rule.status is Status.SILENT else "withheld"

@@ -1,0 +1,282 @@
+"""The store's connections: SQLite or PostgreSQL, migrated before use, refusing quickly while the database is away."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from cds_service.errors import StoreUnavailable
+from cds_service.store.migration import migrate
+
+Result = TypeVar("Result")
+_WAIT_SECONDS: Final = 10.0
+"""How long a writer waits for the others before it gives up."""
+_TRIES: Final = 4
+_REST_SECONDS: Final = 1.0
+"""How long nobody asks a database that did not answer; then one caller tries, while the others are still refused."""
+_PROBE_SECONDS: Final = 8.0
+_WAL_TRIES: Final = 200
+_TRANSIENT: Final = frozenset(["40001", "40P01"])
+"""SQLSTATE of transactions that PostgreSQL ended for the sake of another one: try again."""
+_POSTGRES_ARGUMENTS: Final = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,
+    "application_name": "cds-service",
+}
+_POSTGRES_SESSION: Final = "SET TIME ZONE 'UTC'; SET lock_timeout = '5s'; SET statement_timeout = '30s'"
+
+
+def database_url(text: str, data_dir: Path) -> URL:
+    """Read a database address; an empty one is a SQLite file in the data folder. Raises ValueError for what the store cannot use."""
+    if not text:
+        return URL.create("sqlite+pysqlite", database=str(data_dir / "cds-service.sqlite3"))
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a database address") from None
+    drivers = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+    url = url.set(drivername=drivers.get(url.drivername, url.drivername))
+    if url.drivername not in drivers.values() or not url.database or url.database == ":memory:":
+        raise ValueError("not a database address")
+    return url
+
+
+@dataclass(slots=True)
+class _Process:
+    """What one process holds: connections do not survive a fork."""
+
+    pid: int
+    engine: Engine
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Writers to SQLite queue up here, in order of arrival; the database's own waiting lets some starve."""
+    migrating: threading.Lock = field(default_factory=threading.Lock)
+    is_migrated: bool = False
+    is_down: bool = False
+    ask_again: float = 0.0
+
+
+class Store:
+    """One database, for all threads of a process and after a fork; nothing is opened before the first use.
+
+    `migrates` lets it bring the tables up to date by itself; `is_durable=False` spares SQLite the wait for the disk at each
+    commit (then a power cut, but no killed process, can lose the last moments). `report` hears each time the database goes
+    away or comes back.
+    """
+
+    def __init__(self, url: URL, *, migrates: bool = True, is_durable: bool = True, report: Callable[[str], None] = lambda _: None) -> None:
+        """Remember where the database is."""
+        self.url = url
+        self._migrates = migrates
+        self._is_durable = is_durable
+        self._report = report
+        self._process: _Process | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file."""
+        return self.url.get_backend_name() == "sqlite"
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Do some work in one transaction, committed when this returns; it may run again after a clash with another.
+
+        Raises StoreUnavailable where the database cannot be reached, is full, or is busy beyond all patience.
+        """
+        here = self._ready()
+        return self._try(here, lambda: self._once(here, work))
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Ask the database something; raises StoreUnavailable."""
+        here = self._ready()
+        return self._try(here, lambda: self._look(here, work))
+
+    def migrate(self) -> None:
+        """Bring the tables up to date, whoever else tries the same; raises StoreUnavailable."""
+        here = self._here()
+        with here.migrating:
+            self._try(here, lambda: self._migrate(here))
+            here.is_migrated = True
+
+    def close(self) -> None:
+        """Let go of all connections; the next use opens new ones."""
+        here, self._process = self._process, None
+        if here is not None and here.pid == os.getpid():
+            here.engine.dispose()
+
+    def _here(self) -> _Process:
+        """Return this process's own connections, never those that a parent opened."""
+        here = self._process
+        if here is None or here.pid != os.getpid():
+            here = self._process = _Process(os.getpid(), self._engine())
+        return here
+
+    def _ready(self) -> _Process:
+        """See to it that the tables are there and of this program's shape."""
+        here = self._here()
+        self._refuse_while_down(here)
+        if not here.is_migrated:
+            with here.migrating:
+                if not here.is_migrated:
+                    self._try(here, lambda: self._migrate(here, only_check=not self._migrates))
+                    here.is_migrated = True
+        return here
+
+    def _migrate(self, here: _Process, *, only_check: bool = False) -> None:
+        with here.turn, here.engine.begin() as connection:
+            migrate(connection, only_check=only_check)
+
+    def _once(self, here: _Process, work: Callable[[Connection], Result]) -> Result:
+        with self._turn(here), here.engine.begin() as connection:
+            return work(connection)
+
+    def _look(self, here: _Process, work: Callable[[Connection], Result]) -> Result:
+        with here.engine.connect().execution_options(only_reads=True) as connection:
+            return work(connection)
+
+    @contextmanager
+    def _turn(self, here: _Process) -> Iterator[None]:
+        if not self.is_sqlite:
+            with nullcontext():
+                yield
+            return
+        if not here.turn.acquire(timeout=_WAIT_SECONDS):
+            raise StoreUnavailable("busy: others have been writing for too long")
+        try:
+            yield
+        finally:
+            here.turn.release()
+
+    def _try(self, here: _Process, attempt: Callable[[], Result]) -> Result:
+        """Run an attempt, again after a clash; what the database could not do becomes StoreUnavailable, without its words."""
+        for tried in range(1, _TRIES + 1):
+            try:
+                result = attempt()
+            except (DataError, IntegrityError):
+                raise
+            except (DBAPIError, PoolTimeoutError, NoSuchModuleError, OSError) as error:
+                if tried < _TRIES and _is_transient(error):
+                    time.sleep(0.01 * tried)
+                    continue
+                raise self._went_down(here, error) from None
+            self._came_back(here)
+            return result
+        raise AssertionError  # the last try returns or raises
+
+    def _refuse_while_down(self, here: _Process) -> None:
+        """Spare callers the wait for a database that just did not answer; from time to time one of them tries it."""
+        if not here.is_down:
+            return
+        now = time.monotonic()
+        if now < here.ask_again:
+            raise StoreUnavailable("away: it did not answer a moment ago")
+        here.ask_again = now + _PROBE_SECONDS
+
+    def _went_down(self, here: _Process, error: Exception) -> StoreUnavailable:
+        is_news, here.is_down, here.is_migrated = not here.is_down, True, False
+        here.ask_again = time.monotonic() + _REST_SECONDS
+        if is_news:
+            self._report(f"store is away: {_name(error)}")
+        return StoreUnavailable(f"away: {_name(error)}")
+
+    def _came_back(self, here: _Process) -> None:
+        if here.is_down:
+            here.is_down = False
+            self._report("store is back")
+
+    def _engine(self) -> Engine:
+        return self._sqlite() if self.is_sqlite else self._postgres()
+
+    def _postgres(self) -> Engine:
+        engine = create_engine(
+            self.url,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=_WAIT_SECONDS / 2,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            hide_parameters=True,
+            connect_args=_POSTGRES_ARGUMENTS,
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 - SQLAlchemy's signature
+            with connection.cursor() as cursor:
+                cursor.execute(_POSTGRES_SESSION)
+            connection.commit()
+
+        return engine
+
+    def _sqlite(self) -> Engine:
+        path = Path(str(self.url.database))
+        engine = create_engine(
+            self.url,
+            pool_size=4,
+            max_overflow=12,
+            pool_timeout=_WAIT_SECONDS,
+            hide_parameters=True,
+            connect_args={"timeout": _WAIT_SECONDS, "isolation_level": None},
+        )
+
+        @event.listens_for(engine, "do_connect")
+        def make_folder(*_: object) -> None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+            _use_wal(connection)
+            connection.execute(f"PRAGMA synchronous={'FULL' if self._is_durable else 'NORMAL'}")
+            connection.execute("PRAGMA foreign_keys=ON")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            """A writer takes the lock at once: one that began by reading could not wait for it."""
+            connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("only_reads") else "BEGIN IMMEDIATE")
+
+        return engine
+
+
+def insert_new(connection: Connection, table: Table) -> Insert:
+    """Begin an INSERT that passes over rows which are there already, in the database's own dialect."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; while another process does the same, SQLite refuses without waiting."""
+    for tried in range(1, _WAL_TRIES + 1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if tried == _WAL_TRIES:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _is_transient(error: Exception) -> bool:
+    """Tell whether the same again may well succeed: a clash of transactions, or a pooled connection that was dead."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _TRANSIENT
+
+
+def _name(error: Exception) -> str:
+    """Name an error without its text, which can hold addresses, statements and values."""
+    inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    code = getattr(inner, "sqlite_errorname", None) or getattr(inner, "sqlstate", None) or ""
+    return f"{type(inner).__name__} {code}".strip()

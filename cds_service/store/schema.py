@@ -1,0 +1,147 @@
+"""The tables of the store. None holds an id, name, text or date of a patient; docs/store.md tells each column.
+
+A change here needs a step in `migrations/versions` and a new `HEAD`; a test compares the two on both databases.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Column, DateTime, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+HEAD: Final = "0001"
+"""The newest step in `migrations/versions`."""
+_NAMES: Final = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC on both databases: SQLite keeps no time zone, so it is taken off there and put on again."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn a moment to UTC."""
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give a moment its zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata: Final = MetaData(naming_convention=_NAMES)
+
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("time", Moment(), nullable=False),
+    Column("client", String(200), nullable=False),
+    Column("site", String(100), nullable=False),
+    Column("hook", String(40), nullable=False),
+    Column("service", String(200), nullable=False),
+    Column("user_reference", String(400), nullable=False),
+    Column("pack_version", String(100), nullable=False),
+    Column("pack_hash", String(128), nullable=False),
+    Column("patient_read", String(10), nullable=False),
+    Column("conditions_read", String(10), nullable=False),
+    Column("medications_read", String(10), nullable=False),
+    Column("history_read", String(10), nullable=False),
+    Column("latency_ms", Float(), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Index(None, "time"),
+)
+"""One row for each answer. `*_read` says how complete a kind of data was, empty where none was needed."""
+
+cards: Final = Table(
+    "cards",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    Column("decision", String(36), ForeignKey("decisions.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer(), nullable=False),
+    Column("indicator", String(10), nullable=False),
+    Index(None, "decision"),
+)
+"""One row for each card sent; its rules are the findings that name it."""
+
+findings: Final = Table(
+    "findings",
+    metadata,
+    Column("decision", String(36), ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer(), primary_key=True),
+    Column("rule", String(200), nullable=False),
+    Column("version", Integer(), nullable=False),
+    Column("site_override", String(400), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("fate", String(10), nullable=False),
+    Column("card", String(36), nullable=False),
+    Index(None, "rule"),
+)
+"""One row for each rule that fired or lacked data, for each order.
+
+`fate` is shown, silent (the rule is being tried out), withheld (an info at order-select), or incomplete: the rule could not be
+judged, and `severity` is empty. `card` is the uuid of the card that tells of it, empty where none does.
+"""
+
+feedback: Final = Table(
+    "feedback",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("card", String(256), nullable=False),
+    Column("service", String(200), nullable=False),
+    Column("client", String(200), nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("accepted_suggestions", Text(), nullable=False),
+    Column("outcome_timestamp", Moment(), nullable=True),
+    Column("received_at", Moment(), nullable=False),
+    Index(None, "card"),
+    Index(None, "received_at", "id"),
+)
+"""One row for each thing that a client said of a card. `id` is made from what was said, so that a repeat is the same row.
+
+`card` need not be one of ours: Epic sends its own numbers, and a decision may be written after its feedback.
+`accepted_suggestions` holds the ids with a space between them.
+"""
+
+feedback_reasons: Final = Table(
+    "feedback_reasons",
+    metadata,
+    Column("feedback", String(64), ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer(), primary_key=True),
+    Column("system", String(256), nullable=False),
+    Column("code", String(256), nullable=False),
+    Column("display", String(256), nullable=False),
+)
+"""The override reasons of a feedback; Epic may send several."""
+
+feedback_comments: Final = Table(
+    "feedback_comments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("feedback", String(64), ForeignKey("feedback.id", ondelete="CASCADE"), nullable=False),
+    Column("text", Text(), nullable=False),
+    Column("received_at", Moment(), nullable=False),
+    Index(None, "feedback"),
+    Index(None, "received_at"),
+)
+"""What clinicians typed: the one place that can hold a word about a patient, kept apart and for a shorter time."""
+
+replay: Final = Table(
+    "replay",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("expires", Moment(), nullable=False),
+    Index(None, "expires"),
+)
+"""Tokens that were used, by a hash of issuer and token id, until they expire."""

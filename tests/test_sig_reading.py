@@ -1,0 +1,155 @@
+"""The elements that a dosing text is read into, and what the caller knows besides the text."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from cds_service.facts.sig import REASONS, SigReading, read_sig
+from cds_service.facts.sig.vocabulary import PHRASES
+from cds_service.facts.steps import steps
+from cds_service.fhir.chart import MedicationRecord
+from cds_service.fhir.elements import Bounds, Concept, Dosage, Dose, Medication, Ratio, Timing
+from cds_service.fhir.terminology import DrugMatch
+from cds_service.quantities import Quantity, QuantityRange, exactly
+from cds_service.unknown import Unknown
+from tests.sig_generator import notation
+
+DAILY_AT_BEDTIME = Timing(frequency=1, period=Decimal(1), period_unit="d", when=("HS",))
+TODAY = date(2026, 11, 23)
+
+
+def _dosages(text: str, piece_mg: str | None = None) -> tuple[Dosage, ...]:
+    reading = read_sig(text, frozenset({"naltrexone"}), None if piece_mg is None else Decimal(piece_mg))
+    assert isinstance(reading, SigReading)
+    return reading.dosages
+
+
+def test_one_instruction_has_no_sequence_and_its_route_in_words() -> None:
+    assert _dosages("1 cap po qhs") == (
+        Dosage(timing=DAILY_AT_BEDTIME, route=Concept(text="oral"), doses=(Dose("", exactly(1, "{piece}")),)),
+    )
+
+
+def test_steps_are_numbered_and_bounded_by_their_length() -> None:
+    one, two = _dosages("1 cap qhs x 2 wk then 2 caps")
+    assert (one.sequence, two.sequence) == (1, 2)
+    assert one.timing == Timing(frequency=1, period=Decimal(1), period_unit="d", when=("HS",), bounds=Bounds(length=exactly(2, "wk")))
+    assert two.timing == DAILY_AT_BEDTIME
+
+
+def test_doses_that_hold_together_have_no_sequence() -> None:
+    assert [dosage.sequence for dosage in _dosages("1 tab qam and 2 tabs qhs")] == [None, None]
+
+
+def test_doses_together_within_a_step_share_its_sequence() -> None:
+    assert [dosage.sequence for dosage in _dosages("1 tab qam x 1 wk, then 1 tab qam and 1 tab qhs")] == [1, 2, 2]
+
+
+def test_a_limit_is_a_ratio_of_every_dosage() -> None:
+    limit = Ratio(Quantity(Decimal(8), "{piece}"), Quantity(Decimal(1), "d"))
+    assert [dosage.max_dose_per_period for dosage in _dosages("1-2 tabs q4-6h prn, max 8 tabs/day")] == [limit]
+
+
+def test_a_range_of_periods_keeps_both_ends() -> None:
+    (dosage,) = _dosages("1 tab q4-6h")
+    assert dosage.timing == Timing(frequency=1, period=Decimal(4), period_max=Decimal(6), period_unit="h")
+
+
+def test_what_a_text_does_not_say_is_absent() -> None:
+    assert _dosages("take at bedtime") == (Dosage(timing=DAILY_AT_BEDTIME),)
+    assert _dosages("4.5 mg") == (Dosage(doses=(Dose("", exactly("4.5", "mg")),)),)
+
+
+def test_an_allowed_increase_stands_beside_the_dosages() -> None:
+    assert read_sig("1.5 mg qhs, may increase to 3-4.5 mg") == SigReading(
+        (Dosage(timing=DAILY_AT_BEDTIME, doses=(Dose("", exactly("1.5", "mg")),)),), QuantityRange(Decimal(3), Decimal("4.5"), "mg")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "route"),
+    [
+        ("1 cap by mouth qhs", "oral"),
+        ("1 tab sl qhs", "sublingual"),
+        ("380 mg IM monthly", "intramuscular"),
+        ("300 mg subcut monthly", "subcutaneous"),
+        ("1 patch topically daily", "topical"),
+        ("1 cap qhs", ""),
+        ("take by mouth 1 cap orally qhs", "oral"),
+    ],
+)
+def test_the_route_is_named_in_the_words_of_the_fact(text: str, route: str) -> None:
+    assert {dosage.route.text for dosage in _dosages(text)} == {route}
+
+
+def test_two_routes_contradict_each_other() -> None:
+    assert read_sig("1 tab po im daily") == Unknown("sig-contradictory")
+
+
+@pytest.mark.parametrize(
+    ("text", "piece_mg", "meaning"),
+    [
+        ("2 capsules (9 mg) qhs", "4.5", "2 piece=9 mg @ 1/d HS"),
+        ("3 capsules (1.5 mg) qhs", "1.5", "3 piece=4.5 mg @ 1/d HS"),
+        ("1/2 tablet (25 mg) daily", "50", "0.5 piece=25 mg @ 1/d"),
+        ("50 mg 1/2 tablet daily", "50", "0.5 piece=25 mg @ 1/d"),
+        ("1-2 tablets (50-100 mg) daily", "50", "1-2 piece=50-100 mg @ 1/d"),
+        ("2 capsules (9 mg) qhs", None, "sig-ambiguous"),
+        ("2 capsules (9 mg) qhs", "3", "sig-contradictory"),
+        ("2 capsules (9 mg total) qhs", "3", "2 piece=9 mg @ 1/d HS"),
+        ("1 capsule (4.5 mg) qhs", "50", "1 piece=4.5 mg @ 1/d HS"),
+    ],
+)
+def test_the_known_strength_settles_a_mass_beside_a_count(text: str, piece_mg: str | None, meaning: str) -> None:
+    assert notation(read_sig(text, piece_mg=None if piece_mg is None else Decimal(piece_mg))) == meaning
+
+
+def test_names_of_the_drug_are_skipped_only_where_the_caller_gives_them() -> None:
+    names = frozenset({"naltrexone"})
+    assert notation(read_sig("naltrexone 4.5 mg qhs", names)) == "4.5 mg @ 1/d HS"
+    assert read_sig("naltrexone 4.5 mg qhs") == Unknown("sig-unread-words")
+
+
+def test_a_bare_number_behind_the_name_of_the_drug_may_be_milligrams() -> None:
+    names = frozenset({"naltrexone"})
+    assert read_sig("take naltrexone 1 nightly", names) == Unknown("sig-ambiguous")
+    assert notation(read_sig("take 1 naltrexone nightly", names)) == "1 piece @ 1/d NIGHT"
+
+
+@pytest.mark.parametrize(
+    ("text", "daily", "lengths"),
+    [
+        ("4.5 mg qhs", ["4.5"], [None]),
+        ("1 cap qhs", ["1.5"], [None]),
+        ("100 mg Mon Wed, 150 mg Fri", ["50"], [None]),
+        ("100 mg every other day", ["50"], [None]),
+        ("1 cap qam and 2 caps qhs", ["4.5"], [None]),
+        ("1.5 mg qhs, increase by 1.5 mg every 2 weeks to 4.5 mg", ["1.5", "3", "4.5"], ["14", "14", None]),
+        ("week 1: 1 cap qhs; week 2: 2 caps qhs; week 3 onward: 3 caps qhs", ["1.5", "3", "4.5"], ["7", "7", None]),
+        ("1-3 caps qhs", ["1.5-4.5"], [None]),
+    ],
+)
+def test_the_facts_turn_what_was_read_into_doses_a_day(text: str, daily: list[str], lengths: list[str | None]) -> None:
+    drug = DrugMatch(
+        ingredient="product",
+        name="product",
+        classes=frozenset(),
+        strength=Quantity(Decimal("1.5"), "mg/{piece}"),
+        matched_by="name",
+        opioid_free_days=Unknown("none"),
+        form="capsule",
+    )
+    record = MedicationRecord("MedicationRequest", "1", "draft", Medication(Concept()), drug, dosages=_dosages(text))
+    read = steps(record, TODAY)
+    assert [str(step.daily) for step in read] == [f"{one.replace('-', ' to ')} mg/d" for one in daily]
+    assert [None if isinstance(step.length, Unknown) else str(step.length.low) for step in read] == lengths
+
+
+def test_reasons_are_sentences_without_an_end() -> None:
+    assert [text for text in REASONS.values() if not text.startswith("the dosing text") or text.endswith(".")] == []
+
+
+def test_every_phrase_of_the_vocabulary_is_written_as_the_scanner_gives_it() -> None:
+    allowed = set("abcdefghijklmnopqrstuvwxyzµ'/")
+    assert [phrase for phrase in PHRASES if not phrase or any(set(word) - allowed for word in phrase)] == []
