@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, g, request
 
-from cds_service.advisor import PackAdvisor
-from cds_service.observe import CallRecord, log_call, log_error, write_log_to
-from cds_service.pack import read_pack
+from cds_service.advisor import PackAdvisor, Record, no_record
+from cds_service.clients.admission import registry_in_force, token_check
+from cds_service.clients.replay import ReplayMemory
+from cds_service.errors import SettingsRefused
+from cds_service.fhir_reads.pool import FhirPool
+from cds_service.fhir_reads.reads import Bounds, FhirReads
+from cds_service.memory import open_memory
+from cds_service.observe import CallRecord, log_call, log_error, log_refusal, write_log_to
+from cds_service.pack import read_packs
 from cds_service.service import Wishes
 from cds_service.settings import Settings, read_settings
+from cds_service.store.recorder import Caller
 from cds_service.web.cds_services import Advisor, cds_services
 from cds_service.web.cors import allow_origins
 from cds_service.web.errors import answer_errors
+from cds_service.web.feedback import FeedbackKeeper, NoStore, feedback
 from cds_service.web.operations import operations
+from cds_service.web.trust import CALLED_AS, admit
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,14 +43,25 @@ _HEADERS: Final = {
 """Sent with every answer unless a route says otherwise: advice is about a patient and stays in no cache."""
 
 
-def create_app(settings: Settings, advisor: Advisor) -> Flask:
-    """Build the application; the same settings and advisor give the same application, without any global state."""
+def create_app(
+    settings: Settings, advisor: Advisor, used_tokens: ReplayMemory | None = None, keeper: FeedbackKeeper | None = None
+) -> Flask:
+    """Build the application; the same settings and advisor give the same application, without any global state.
+
+    `used_tokens` is the memory that processes share; without one each has its own. `keeper` keeps feedback; without one it is
+    answered with 503. Raises ClientsRefused.
+    """
+    registry = registry_in_force(settings)
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    _log_each_call(app, frozenset(service.id for service in advisor.services()))
+    services = frozenset(service.id for service in advisor.services())
+    _log_each_call(app, services)
     answer_errors(app, lambda error: log_error(g.request_id, error))
-    allow_origins(app, settings.cors_origins)
+    allow_origins(app, registry.origins() if registry else settings.cors_origins)
+    check = token_check(registry, settings, used_tokens) if registry else None
+    admit(app, check, settings.public_url, lambda code, client: log_refusal(g.request_id, code, client))
     app.register_blueprint(cds_services(advisor, settings.hooks_version))
+    app.register_blueprint(feedback(services, keeper or NoStore(), lambda: caller(settings).client))
     app.register_blueprint(operations())
     app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
@@ -52,13 +72,41 @@ def from_environment() -> Flask:
     """Build the application from the CDS_* variables, once for each process; raises SettingsRefused and RulebookInvalid."""
     settings = read_settings()
     write_log_to(level=settings.log_level)
-    return create_app(settings, advisor_for(settings))
+    memory = open_memory(settings, lambda: caller(settings))
+    return create_app(settings, advisor_for(settings, memory.recorder), memory.tokens, memory.feedback)
 
 
-def advisor_for(settings: Settings) -> Advisor:
-    """Load rules, cards and terminology of the settings' folders into an advisor."""
-    pack = read_pack(settings.rules_dir, settings.cards_dir, settings.site)
-    return PackAdvisor(pack, settings.zone, wishes_of(settings))
+def caller(settings: Settings) -> Caller:
+    """Tell who sent the present request, at which site, and to which service, by names of the service's own configuration."""
+    client = g.get("client")
+    name, site = (client.name, client.site) if client else ("", "")
+    return Caller(name, site or settings.site, (request.view_args or {}).get("service_id", ""))
+
+
+def advisor_for(settings: Settings, record: Record = no_record) -> Advisor:
+    """Load rules, cards and terminology of the settings' folders into an advisor, for every site of the client registry."""
+    registry = registry_in_force(settings)
+    sites = registry.sites() if registry else ()
+    packs = read_packs(settings.rules_dir, settings.cards_dir, [settings.site, *sites])
+    return PackAdvisor(
+        packs[settings.site],
+        settings.zone,
+        wishes_of(settings),
+        site_packs={site: packs[site] for site in sites},
+        record=record,
+        reads=reads_for(settings),
+        refuses_without_data=settings.missing_data == "412",
+    )
+
+
+def reads_for(settings: Settings) -> FhirReads:
+    """Set up the reads of what prefetch leaves out, so that they take a quarter of the threads at most, and as many wait."""
+    bounds = Bounds(settings.fhir_deadline, max(1, settings.threads // 4), settings.fhir_open_servers)
+    try:
+        pool = FhirPool(settings.fhir_ca_file)
+    except OSError:
+        raise SettingsRefused("SET-001 CDS_FHIR_CA_FILE: found a file without readable certificates; expected a PEM file") from None
+    return FhirReads(pool, bounds)
 
 
 def wishes_of(settings: Settings, *, with_trace: bool = False) -> Wishes:
@@ -107,6 +155,7 @@ def _single_slashes(application: "WSGIApplication") -> "WSGIApplication":
     """Read `//id` and `id/` as `/id`: clients join addresses carelessly, and a redirect would break a browser's preflight."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ[CALLED_AS] = environ.get("PATH_INFO", "")
         environ["PATH_INFO"] = _SLASHES.sub("/", environ.get("PATH_INFO", "")).rstrip("/") or "/"
         return application(environ, start_response)
 

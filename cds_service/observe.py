@@ -33,10 +33,20 @@ def log_call(record: CallRecord) -> None:
     LOG.info(_line("call", asdict(record)))
 
 
+def log_refusal(request_id: str, code: str, client: str) -> None:
+    """Write why a token was refused, as a code of docs/errors.md: the caller is not told."""
+    LOG.warning(_line("refused", {"request": request_id, "code": code, "client": client}))
+
+
 def log_error(request_id: str, error: BaseException) -> None:
     """Write the line of an unforeseen error: its type and where it came through, never its text, which may hold patient data."""
     frames = [f"{_place(frame.filename)}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__, limit=-20)]
     LOG.error(_line("error", {"request": request_id, "code": "HTTP-500", "exception": type(error).__qualname__, "frames": frames}))
+
+
+def log_trouble(part: str, what: str) -> None:
+    """Write a line about a part of the service that fails or comes back, in words of the program's own."""
+    LOG.warning(_line("trouble", {"part": part, "what": what}))
 
 
 def write_log_to(stream: TextIO | None = None, level: str = "info") -> None:

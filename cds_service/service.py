@@ -4,10 +4,12 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
-from cds_service.cards import CardLibrary, CardOptions, ProfileName, make_cards
+from cds_service.cards import CardLibrary, CardOptions, ProfileName, make_grounded_cards
 from cds_service.facts.order import FactContext, order_facts
 from cds_service.facts.registry import OrderFacts
+from cds_service.facts.written import texts_read
 from cds_service.fhir.chart import Chart, Completeness, Kind
 from cds_service.fhir.terminology import ConditionIndex, DrugIndex
 from cds_service.hooks.answer import Card
@@ -39,6 +41,20 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientWishes:
+    """What the client of one call asks of its answer, and which FHIR bases it may name; without a registry any on loopback.
+
+    An empty member stands for what the settings say; `languages` stand in order of preference.
+    """
+
+    name: str = ""
+    languages: tuple[str, ...] = ()
+    profile: ProfileName | None = None
+    site: str = ""
+    fhir_servers: tuple[str, ...] | Literal["loopback-only"] = "loopback-only"
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided and why: nothing in it but `cards` and traces names or describes the patient."""
 
@@ -50,6 +66,8 @@ class Decision:
     outcomes: tuple[Outcome, ...]
     shown: tuple[Finding, ...]
     cards: tuple[Card, ...]
+    grounds: tuple[tuple[Finding, ...], ...] = ()
+    """For each card, the findings that it tells of."""
 
 
 def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes, new_id: Callable[[], str] | None = None) -> Decision:
@@ -59,6 +77,7 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
     """
     fresh = new_id or _random_id
     decision_id = fresh()
+    chart = texts_read(chart, pack.context.drug_words, today)
     orders = [order_facts(index, chart, pack.context, today) for index in sorted(chart.selected)]
     outcomes = tuple(outcome for facts in orders for outcome in _judge(call.hook, facts, pack.rulebook, today, wishes))
     shown = tuple(_to_show(outcomes, call.hook, wishes))
@@ -70,8 +89,18 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
         rule_pack_version=pack.rulebook.manifest.version,
         new_uuid=fresh,
     )
-    cards = make_cards(shown, chart, pack.cards, options)
-    return Decision(decision_id, call.hook, pack.rulebook.manifest.version, pack.rulebook.hash, chart.completeness, outcomes, shown, cards)
+    written = make_grounded_cards(shown, chart, pack.cards, options)
+    return Decision(
+        id=decision_id,
+        hook=call.hook,
+        pack_version=pack.rulebook.manifest.version,
+        pack_hash=pack.rulebook.hash,
+        completeness=chart.completeness,
+        outcomes=outcomes,
+        shown=shown,
+        cards=tuple(card for card, _ in written),
+        grounds=tuple(findings for _, findings in written),
+    )
 
 
 def _judge(hook: str, facts: OrderFacts, rulebook: Rulebook, today: date, wishes: Wishes) -> Iterable[Outcome]:

@@ -1,14 +1,16 @@
 """Floor 7: the settings, read once from `CDS_*` variables, frozen, and refused where they contradict or endanger."""
 
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -19,6 +21,8 @@ LOOPBACK: Final = "loopback"
 """The word in `CDS_CORS_ORIGINS` that stands for every page served from this machine."""
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9.\-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_REDIS: Final = re.compile(r"(rediss?|unix)://[!-~]+")
+_DATABASE: Final = re.compile(r"(postgres(ql)?(\+psycopg)?://[^\s/?#]*/[^\s/?#]+(\?\S*)?)|(sqlite:///[^\s?#]+)")
 _SITE: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -27,6 +31,15 @@ def default_pack_dir(name: Literal["rules", "cards"]) -> Path:
     package = Path(__file__).parent
     checkout = package.parent
     return checkout / name if (checkout / "pyproject.toml").is_file() else package / "_pack" / name
+
+
+def default_data_dir() -> Path:
+    """Return `var/` of the checkout where the program runs from one, else the user's own folder for data."""
+    checkout = Path(__file__).parent.parent
+    if (checkout / "pyproject.toml").is_file():
+        return checkout / "var"
+    base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")  # noqa: PTH111 - Path.home() fails where there is none
+    return Path(base) / "cds-service"
 
 
 def _setting(about: str, allowed: str, *, default: Any = None, **declared: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
@@ -46,7 +59,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=False)
 
     host: str = _setting(
-        "Address to listen on; other than loopback only with `CDS_SERVE_WITHOUT_AUTHENTICATION`",
+        "Address to listen on; other than loopback only with `CDS_CLIENTS_FILE` or `CDS_SERVE_WITHOUT_AUTHENTICATION`",
         "a host name or IP address",
         default="127.0.0.1",
         min_length=1,
@@ -55,8 +68,23 @@ class Settings(BaseSettings):
     serve_without_authentication: bool = _setting(
         "Listen to the network although anybody who reaches the port gets answers", "`true` or `false`", default=False
     )
+    clients_file: Path | None = _setting(
+        "Registry of the clients that may call ([clients](clients.md)); without one nothing checks who calls",
+        "empty, or a file that exists",
+    )
+    token_leeway_seconds: int = _setting(
+        "How far the clocks of client and service may differ", "a whole number from 5 to 120", default=60, ge=5, le=120
+    )
+    key_set_seconds: int = _setting(
+        "How long a client's key set is not read again", "a whole number from 10 to 86400", default=600, ge=10, le=86400
+    )
+    replay_redis_url: SecretStr = _setting(
+        "Redis that remembers which tokens were used, for services on several machines",
+        "empty for the database, or an address that begins with redis://, rediss:// or unix://",
+        default=SecretStr(""),
+    )
     public_url: str = _setting(
-        "Address under which clients reach the service, where a proxy stands in front",
+        "Address under which clients reach the service; needed with `CDS_CLIENTS_FILE`, because tokens name it",
         "empty, or an absolute http(s) address without query",
         default="",
     )
@@ -86,12 +114,59 @@ class Settings(BaseSettings):
     max_body_bytes: int = _setting(
         "Largest request body", "a whole number from 1024 to 1073741824", default=16 * 1024 * 1024, ge=1024, le=1024**3
     )
+    fhir_deadline: float = _setting(
+        "Seconds that all FHIR reads of one call may take together", "a number from 0.1 to 2.5", default=1.5, ge=0.1, le=2.5
+    )
+    fhir_ca_file: Path | None = _setting(
+        "Certificates of the authorities that vouch for FHIR servers, instead of the system's", "empty, or a PEM file that exists"
+    )
+    fhir_open_servers: bool = _setting(
+        "Read from listed FHIR servers also for calls without access token; on this machine that is always so",
+        "`true` or `false`",
+        default=False,
+    )
+    missing_data: Literal["card", "412"] = _setting(
+        "What a call gets whose required data could not be had: the card that says what was not checked, or status 412",
+        "`card` or `412`",
+        default="card",
+    )
     workers: int = _setting("Processes that answer calls", "a whole number from 1 to 64", default=1, ge=1, le=64)
     threads: int = _setting(
         "Requests that each process reads at a time; a slow sender holds one", "a whole number from 1 to 1024", default=128, ge=1, le=1024
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "Least important lines that are written; each call is an `info` line", "`debug`, `info`, `warning` or `error`", default="info"
+    )
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder for what the service writes: the SQLite file and the key of its digests; made where it is missing",
+        json_schema_extra={"allowed": "a path", "default": "`var/` of the checkout, else `~/.local/share/cds-service`"},
+    )
+    database_url: SecretStr = _setting(
+        "Database of decisions and feedback ([store](store.md)); a SQLite file in `CDS_DATA_DIR` where it is empty",
+        "empty, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE` or `sqlite:///FILE`",
+        default=SecretStr(""),
+    )
+    migrate_database: bool = _setting(
+        "Bring the tables up to date at the start; else by `cds-service store migrate`", "`true` or `false`", default=True
+    )
+    record_users: bool = _setting(
+        "Keep with each decision which clinician asked (`Practitioner/…`), for the feedback export", "`true` or `false`", default=True
+    )
+    keep_decisions_days: int = _setting(
+        "Days after which `cds-service store prune` deletes decisions and feedback; 0 keeps them for ever",
+        "a whole number from 0 to 36500",
+        default=0,
+        ge=0,
+        le=36500,
+    )
+    keep_comments_days: int = _setting(
+        "Days after which `cds-service store prune` deletes what clinicians typed; 0 keeps it for ever",
+        "a whole number from 0 to 36500",
+        default=90,
+        ge=0,
+        le=36500,
     )
 
     @field_validator("cors_origins", mode="before")
@@ -114,6 +189,24 @@ class Settings(BaseSettings):
         """Refuse a folder that is not there: starting without rules would be silence."""
         if not value.is_dir():
             raise ValueError("no folder")
+        return value
+
+    @field_validator("clients_file", "fhir_ca_file", mode="before")
+    @classmethod
+    def _is_file_or_empty(cls, value: object) -> object:
+        """Read an empty variable as no registry, and refuse a file that is not there: everybody would be let in, or nobody."""
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str | Path) or not Path(value).is_file():
+            raise ValueError("no file")
+        return value
+
+    @field_validator("replay_redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        """Refuse what is no address of Redis."""
+        if value.get_secret_value() and not _REDIS.fullmatch(value.get_secret_value()):
+            raise ValueError("not an address of Redis")
         return value
 
     @field_validator("site")
@@ -142,6 +235,15 @@ class Settings(BaseSettings):
             raise ValueError("not a time zone" + nearest(value, available_timezones())) from None
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr) -> SecretStr:
+        """Refuse another kind of database, and a port that is none."""
+        address = value.get_secret_value()
+        if address and not (_DATABASE.fullmatch(address) and urlsplit(address).port != 0):
+            raise ValueError("not a database")
+        return value
+
     @property
     def zone(self) -> ZoneInfo:
         """The site's time zone."""
@@ -158,11 +260,11 @@ def read_settings(**given: Any) -> Settings:  # noqa: ANN401 - values of any set
 
 def check_network(settings: Settings) -> None:
     """Refuse to listen to the network while nothing checks who calls, unless the setting that names this risk is on."""
-    if is_loopback(settings.host) or settings.serve_without_authentication:
+    if is_loopback(settings.host) or settings.clients_file or settings.serve_without_authentication:
         return
     raise SettingsRefused(
         f"SET-002 CDS_HOST: found {settings.host!r}; expected a loopback address (127.0.0.1), because nothing checks who calls: "
-        "anybody who reaches the port would get answers. Set CDS_SERVE_WITHOUT_AUTHENTICATION=true if something else guards the port."
+        "anybody who reaches the port would get answers. Name the clients in CDS_CLIENTS_FILE, or set CDS_SERVE_WITHOUT_AUTHENTICATION=true if something else guards the port."
     )
 
 
@@ -209,7 +311,7 @@ def _plainly(default: object) -> str:
     """Write a default as the variable would hold it."""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    text = ",".join(default) if isinstance(default, tuple) else str(default)
+    text = ",".join(default) if isinstance(default, tuple) else str("" if default is None else default)
     return f"`{text}`" if text else "empty"
 
 
@@ -218,7 +320,8 @@ def _mistake(place: Iterable[int | str], found: object, reason: str) -> str:
     name = next((str(part) for part in place), "")
     allowed = _extra(Settings.model_fields[name])["allowed"] if name in Settings.model_fields else "a setting of docs/settings.md"
     hint = reason[reason.index(";") :] if "; did you mean" in reason else ""
-    return f"SET-001 {PREFIX}{name.upper()}: found {found!r}; expected {allowed}{hint}"
+    is_secret = name in Settings.model_fields and Settings.model_fields[name].annotation is SecretStr
+    return f"SET-001 {PREFIX}{name.upper()}: found {'another value' if is_secret else repr(found)}; expected {allowed}{hint}"
 
 
 def _extra(field: FieldInfo) -> Mapping[str, Any]:

@@ -215,6 +215,7 @@ def test_an_end_before_the_start_is_no_end() -> None:
 
 def test_an_end_without_a_start_counts() -> None:
     assert told(covered(status="stopped", dosages=(bounded(end=ago(3)),))) == (False, (3, 3))
+    assert told(covered(status="", dosages=(bounded(end=ago(3)),))) == (False, (3, 3))
 
 
 @pytest.mark.parametrize(
@@ -302,6 +303,11 @@ def test_a_dispense_covers_from_the_day_it_was_handed_over(status: str, days: in
     assert told(found) == expected
 
 
+def test_a_dispense_is_never_over_by_the_day_of_its_hand_over() -> None:
+    found = covered(resource_type="MedicationDispense", status="completed", effective=Period(ago(9), ago(3)))
+    assert told(found) == ("no-end", (0, 9))
+
+
 def test_a_dispense_without_hand_over_is_dated_by_its_writing() -> None:
     found = covered(resource_type="MedicationDispense", status="completed", authored_on=ago(9), supply=supply(5))
     assert told(found) == (False, (5, 5))
@@ -376,7 +382,9 @@ EVERY_FOUR_WEEKS = (Dosage(timing=Timing(period=Decimal(4), period_unit="wk")),)
         ({"status": "ended"}, 27, (True, (0, 0))),
         ({"status": "completed"}, 28, ("depot-may-act", (0, 28))),
         ({"status": "completed", "supply": supply(28), "repeats_allowed": 5}, 40, ("depot-may-act", (0, 40))),
+        ({"status": "completed", "supply": supply(28)}, 27, (True, (0, 0))),
         ({"status": "completed", "supply": supply(28)}, 28, (False, (1, 1))),
+        ({"status": "on-hold", "supply": supply(28)}, 27, ("depot-may-act", "on-hold")),
         ({"status": "stopped"}, 27, ("depot-may-act", (0, 27))),
         ({"status": "stopped", "supply": supply(28)}, 28, (False, (1, 1))),
         ({"status": "on-hold"}, 27, ("depot-may-act", "on-hold")),

@@ -17,6 +17,8 @@ from cds_service.quantities import Quantity, QuantityRange, exactly
 from cds_service.unknown import Unknown
 
 TODAY = date(2026, 11, 22)
+ADDED_BESIDE = {"dose_class", "is_replaced", "repeats_order"}
+"""Attributes that compare an item with the order: `order_facts` adds them, and its own test finds the registry complete."""
 COMPLETE = dict.fromkeys(Kind, Completeness.COMPLETE)
 ONE = DrugMatch(frozenset({"one-class"}), "one-drug", "One drug", "code", Unknown("no-strength"), Unknown("no-interval"))
 OTHER = DrugMatch(frozenset({"other-class"}), "other-drug", "Other drug", "name", Unknown("no-strength"), Decimal(10))
@@ -25,6 +27,8 @@ OTHER_DEPOT = replace(OTHER, classes=frozenset({"other-class", "depot"}), opioid
 ORDER = MedicationRecord("MedicationRequest", "order", "draftOrders.entry[0]", Medication(Concept()), ONE, is_draft=True, status="draft")
 LISTED = MedicationRecord("MedicationRequest", "listed", "medications.entry[0]", Medication(Concept()), OTHER, status="active")
 DRAFT = replace(ORDER, id="draft", where="draftOrders.entry[1]", drug=OTHER)
+BESIDE = {"dose_class", "is_replaced", "repeats_order"}
+"""What facts.beside adds."""
 
 
 def ago(days: int) -> date:
@@ -69,7 +73,7 @@ UNSURE = ("one-of-several-stopped", "0 d")
 
 def test_an_item_has_every_registered_attribute_and_rests_on_its_record() -> None:
     (item,) = found(LISTED)
-    assert set(item) == set(EXPOSURES)
+    assert set(item) == set(EXPOSURES) - BESIDE - ADDED_BESIDE
     assert {fact.rests_on for fact in item.values()} == {("medications.entry[0]",)}
 
 
@@ -326,6 +330,12 @@ def test_a_drug_that_is_not_known_is_stopped_only_by_name() -> None:
     assert told(found(LISTED, drafts=[stop])) == [IN_USE]
 
 
+def test_a_listed_drug_that_is_not_known_can_be_stopped_by_name() -> None:
+    stopped = chart([listed(drug=Unknown("no-code"))], [draft(id="listed", status="stopped")])
+    items, lacks = exposures(ORDER, stopped, TODAY)
+    assert (told(items), lacks) == ([STOPPED_NOW], ("medications",))
+
+
 def test_a_stopped_depot_acts_on() -> None:
     items = found(listed(drug=OTHER_DEPOT), drafts=[draft(id="listed", status="cancelled")])
     assert told(items) == [("depot-may-act", "0 d")]
@@ -384,7 +394,7 @@ def test_a_diagnosis_without_a_name_has_the_title_of_its_value_set() -> None:
 
 def test_a_diagnosis_item_has_every_registered_attribute_and_rests_on_its_condition() -> None:
     items, _ = exposures(ORDER, chart(conditions=(diagnosed(),)), TODAY, SIGNALS)
-    assert [set(item) for item in items] == [set(EXPOSURES)]
+    assert [set(item) for item in items] == [set(EXPOSURES) - ADDED_BESIDE]
     assert {fact.rests_on for fact in items[0].values()} == {("conditions.entry[0]",)}
 
 

@@ -77,7 +77,7 @@ def facts(
     """First, renewal, increase and time on the dose before; Unknown by its reason."""
     chart = Chart(orders=(draft, *drafts), medications=medications, completeness=completeness)
     found = history_facts(draft, chart, TODAY)
-    assert set(found) == {f"order.{name}" for name in NAMES}
+    assert set(found) == {f"order.{name}" for name in (*NAMES, "previous_daily_dose", "days_since_previous_ended")}
     return tuple(_plain(found[f"order.{name}"].value) for name in NAMES)
 
 

@@ -382,3 +382,19 @@ def test_a_trace_tells_of_facts_that_were_not_there_and_of_quiet_rules() -> None
         (0, "unless", "unknown", ""),
         (1, "order.drug in [depot]", "unknown", "unknown: not-given"),
     ]
+
+
+def test_a_trace_says_unknown_of_what_was_not_sent() -> None:
+    trace = evaluate(rule("{order.is_first: {is: true}}", unless=""), order(is_first=NOT_SENT), TODAY, trace=True).trace
+    assert [(line.answer, line.found) for line in trace] == [("unknown", ""), ("unknown", "unknown: not-sent (conditions missing)")]
+
+
+TWO = """{any: [
+  {severity: warning, says: first, exposures: {some: {drug: {in: agonist}}}},
+  {severity: warning, says: second, exposures: {some: {drug: {in: [agonist, depot]}}}}]}"""
+
+
+def test_matched_exposures_stand_in_the_order_of_the_list_and_of_equal_texts_the_first_counts() -> None:
+    depot, agonist = item(drug=["depot"]), item(drug=["agonist"])
+    matched = finding(judge(rule(TWO), order(depot, agonist))).matched
+    assert [(found.item, found.says) for found in matched] == [(depot, "second"), (agonist, "first")]

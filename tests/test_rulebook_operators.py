@@ -141,6 +141,11 @@ def test_a_value_reads_as_a_person_writes_it(content: Value, text: str) -> None:
         ("order.daily_dose: {one_of: [45 mg/d, 15 mg/d]}", "order.daily_dose one_of [45 mg/d, 15 mg/d]"),
         ("order.drug: {none_in: [depot, agonist]}", "order.drug none_in [agonist, depot]"),
         ("order.is_first: {is: false}", "order.is_first is false"),
+        (
+            "order.route: {in: [topical, oral, nasal, rectal, buccal, other]}",
+            "order.route in [buccal, nasal, oral, other, rectal, topical]",
+        ),
+        ("order.is_first: {is_known: false}", "order.is_first is_known false"),
         ("order.drug: {is_known: true}", "order.drug is_known true"),
     ],
 )

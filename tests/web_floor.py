@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from cds_service.app import create_app
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.discovery import ServiceDescription
+from cds_service.service import ClientWishes
 from cds_service.settings import Settings
 
 Value = Any
@@ -30,13 +31,15 @@ class FakeAdvisor:
 
     answer: Callable[[HookCall], Mapping[str, Any]] = one_card
     asked: list[HookCall] = field(default_factory=list)
+    clients: list[ClientWishes] = field(default_factory=list)
     offered: tuple[ServiceDescription, ...] = (SIGN, SELECT)
 
     def services(self) -> tuple[ServiceDescription, ...]:
         return self.offered
 
-    def advise(self, call: HookCall) -> Mapping[str, Any]:
+    def advise(self, call: HookCall, client: ClientWishes) -> Mapping[str, Any]:
         self.asked.append(call)
+        self.clients.append(client)
         return self.answer(call)
 
 

@@ -8,7 +8,7 @@ from cds_service.cards.crosscheck import rule_problems, unused_cards
 from cds_service.cards.format import card_schema
 from cds_service.cards.library import CardLibrary
 from cds_service.cards.loader import load_cards
-from cds_service.cards.making import CardOptions, make_cards
+from cds_service.cards.making import CardOptions, make_cards, make_grounded_cards
 from cds_service.cards.profiles import PROFILES, ProfileName
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "card_schema",
     "load_cards",
     "make_cards",
+    "make_grounded_cards",
     "rule_problems",
     "unused_cards",
 ]

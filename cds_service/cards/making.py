@@ -29,13 +29,20 @@ class CardOptions:
 
 def make_cards(findings: Sequence[Finding], chart: Chart, library: CardLibrary, options: CardOptions) -> tuple[Card, ...]:
     """Write the cards of the findings of active rules, strongest first; the same arguments give the same cards, uuids aside."""
+    return tuple(card for card, _ in make_grounded_cards(findings, chart, library, options))
+
+
+def make_grounded_cards(
+    findings: Sequence[Finding], chart: Chart, library: CardLibrary, options: CardOptions
+) -> tuple[tuple[Card, tuple[Finding, ...]], ...]:
+    """Write the cards as `make_cards` does, each with the findings that it tells of."""
     orders = orders_of(chart)
     words = in_language(library.words, options.language)
     profile = profile_named(options.profile)
     decision = "" if profile.takes_extension else options.decision_id
     setting = Setting(library, words, options.language, options.today, options.rule_pack_version, decision)
     situation = Situation(chart, orders, library, profile, options.language, words, findings, options.today)
-    return tuple(_card(card, orders, setting, situation, options) for card in gathered(findings, library, orders))
+    return tuple((_card(card, orders, setting, situation, options), card.findings) for card in gathered(findings, library, orders))
 
 
 def _card(card: Gathered, orders: Orders, setting: Setting, situation: Situation, options: CardOptions) -> Card:

@@ -14,11 +14,14 @@ COMMANDS: Final = MappingProxyType(
     {
         "serve": "cds_service.cli.serve",
         "settings": "cds_service.cli.settings",
+        "clients": "cds_service.cli.clients",
         "check": "cds_service.cli.rules",
         "test": "cds_service.cli.rules",
         "evaluate": "cds_service.cli.evaluate",
         "schema": "cds_service.cli.rules",
         "terminology": "cds_service.cli.terminology",
+        "feedback": "cds_service.cli.feedback",
+        "store": "cds_service.cli.store",
     },
 )
 """Each subcommand with the module that holds it under its own name; read only when it is called, so that all start quickly."""

@@ -71,6 +71,9 @@ def _greeting(settings: Settings) -> str:
     """Say where the service listens, what to try first, and what the present settings leave open."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
+    if settings.clients_file:
+        known = f"Clients: those of {settings.clients_file}, with tokens for {settings.public_url}/cds-services"
+        return f"Listening on {base} (Ctrl+C stops)\n{known}"
     lines = [
         f"Listening on {base} (Ctrl+C stops)",
         f"Try:     curl {base}/cds-services",

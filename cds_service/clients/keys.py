@@ -1,5 +1,6 @@
 """Floor 7: the public keys of each client, from a file or an address of the registry: cached, refreshed beside the calls."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -162,13 +163,13 @@ class KeySets:
 
     def _read_into(self, client: Client, held: _Held) -> None:
         """Read a set and put it in place; one that cannot be read leaves the last good one where it is."""
+        keys: KeySet | None = None
         try:
-            keys: KeySet | None = read_key_set(self._read(client))
-        except KeySetRefused:
-            keys = None
+            with contextlib.suppress(KeySetRefused):
+                keys = read_key_set(self._read(client))
         finally:
             with self._lock:
-                self._settle(held, locals().get("keys"))
+                self._settle(held, keys)
 
     def _settle(self, held: _Held, keys: KeySet | None) -> None:
         now = self._clock()

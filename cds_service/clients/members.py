@@ -22,10 +22,12 @@ _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,252}|[0-9a-fA-F:.]{2,45}
 _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
 
 
-class Mistake(str):
-    """What is wrong with one table, in one line."""
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong in a table."""
 
-    __slots__ = ()
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from cds_service.cards import ProfileName
 from cds_service.clients.members import MISSING, SHAPES, Mistake, Shape
@@ -78,53 +78,49 @@ def registry_of(text: str, file: Path) -> Registry:
         raise ClientsRefused(f"CLIENT-001 {file}: no TOML: {error}") from None
     tables = content.get("client", [])
     tables = tables if isinstance(tables, list) else [tables]
-    found = [_table(number, table, file.parent) for number, table in enumerate(tables, 1)]
-    clients = tuple(Client(**members) for members, mistakes in found if not mistakes)
-    mistakes = [*_strange(content), *(f"{place}: {one}" for _, several in found for place, one in several), *_twice(tables)]
+    found = [_table(table, file.parent) for table in tables]
+    told = [
+        (_place(number, table), one) for number, (table, (_, several)) in enumerate(zip(tables, found, strict=True), 1) for one in several
+    ]
+    mistakes = [*(("top level", one) for one in _strange(content)), *told, *(("every [[client]]", one) for one in _twice(tables))]
     if mistakes:
-        raise ClientsRefused("\n".join(f"{_code_first(file, mistake)}" for mistake in mistakes))
-    return Registry(clients)
+        raise ClientsRefused("\n".join(f"{file} {place}: {one.code} {one.message}" for place, one in mistakes))
+    return Registry(tuple(Client(**members) for members, _ in found))
 
 
-def _code_first(file: Path, mistake: str) -> str:
-    """Put the code at the start of the line, before file and client."""
-    place, code, message = mistake.partition(" CLIENT-")
-    return f"CLIENT-{message[:3]} {file} {place}{message[3:]}" if code else f"{file} {mistake}"
+def _place(number: int, table: object) -> str:
+    """Say which table is meant: by its place in the file and, where it has one, its name."""
+    name = table.get("name") if isinstance(table, dict) else None
+    return f"[[client]] {number}" + (f" {_shown(name)}" if isinstance(name, str) else "")
 
 
-def _strange(content: Mapping[str, Any]) -> list[str]:
+def _strange(content: Mapping[str, Any]) -> list[Mistake]:
     """Refuse what stands beside the tables, and a file without any."""
-    mistakes = [f"top level: CLIENT-002 no key '{key}'{nearest(key, ['client'])}" for key in content if key != "client"]
-    return mistakes if content.get("client") else [*mistakes, "top level: CLIENT-003 no [[client]] table: nobody could call"]
+    mistakes = [Mistake("CLIENT-002", f"no key '{key}'{nearest(key, ['client'])}") for key in content if key != "client"]
+    return mistakes if content.get("client") else [*mistakes, Mistake("CLIENT-003", "no [[client]] table: nobody could call")]
 
 
-def _table(number: int, table: object, folder: Path) -> tuple[dict[str, Any], list[tuple[str, Mistake]]]:
+def _table(table: object, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
     """Read one table as far as it can be read, with all that is wrong in it."""
     if not isinstance(table, dict):
-        return {}, [(f"[[client]] {number}", Mistake("CLIENT-002 no table"))]
-    place = f"[[client]] {number}" + (f" '{table['name']}'" if isinstance(table.get("name"), str) else "")
-    members: dict[str, Any] = {}
-    mistakes = [Mistake(f"CLIENT-002 no key '{key}'{nearest(key, SHAPES)}") for key in table if key not in SHAPES]
-    for key, shape in SHAPES.items():
-        read = _member(key, shape, table.get(key, MISSING), folder)
-        if isinstance(read, Mistake):
-            mistakes.append(read)
-        elif read is not MISSING:
-            members[key] = read
+        return {}, [Mistake("CLIENT-002", "no table; expected [[client]] with keys below it")]
+    mistakes = [Mistake("CLIENT-002", f"no key '{key}'{nearest(key, SHAPES)}") for key in table if key not in SHAPES]
+    read = {key: _member(key, shape, table.get(key, MISSING), folder) for key, shape in SHAPES.items()}
+    mistakes += [one for one in read.values() if isinstance(one, Mistake)]
     if ("jwks_url" in table) == ("jwks_file" in table):
         found = "both" if "jwks_url" in table else "neither"
-        mistakes.append(Mistake(f"CLIENT-006 keys: found {found}; expected one of 'jwks_url' and 'jwks_file'"))
-    return members, [(place, mistake) for mistake in mistakes]
+        mistakes.append(Mistake("CLIENT-006", f"keys: found {found}; expected one of 'jwks_url' and 'jwks_file'"))
+    return {key: value for key, value in read.items() if value is not MISSING}, mistakes
 
 
 def _member(key: str, shape: Shape, value: object, folder: Path) -> object:
     """Read one member: its value, what is wrong with it, or MISSING where it may be left out."""
     if value is MISSING:
-        return Mistake(f"CLIENT-004 '{key}' is missing; expected {shape.expected}") if shape.is_required else MISSING
+        return Mistake("CLIENT-004", f"'{key}' is missing; expected {shape.expected}") if shape.is_required else MISSING
     read = shape.read(value, folder)
     if read is MISSING:
         hint = nearest(str(value), shape.words) if isinstance(value, str) else ""
-        return Mistake(f"{shape.code} '{key}': found {_shown(value)}; expected {shape.expected}{hint}")
+        return Mistake(shape.code, f"'{key}': found {_shown(value)}; expected {shape.expected}{hint}")
     return read
 
 
@@ -134,14 +130,15 @@ def _shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"  # noqa: PLR2004 - as long as a line can bear
 
 
-def _twice(tables: Sequence[object]) -> list[str]:
+def _twice(tables: Sequence[object]) -> list[Mistake]:
     """Refuse two clients of one name or issuer: the issuer of a token says whose it is."""
     return [
-        f"every [[client]]: CLIENT-005 '{key}' {value!r} stands {times} times; expected each once"
+        Mistake("CLIENT-005", f"'{key}' {_shown(value)} stands {times} times; expected each once")
         for key in ("name", "issuer")
-        for value, times in Counter(table[key] for table in tables if isinstance(table, dict) and isinstance(table.get(key), str)).items()
+        for value, times in Counter(_texts(tables, key)).items()
         if times > 1
     ]
 
 
-PROFILE_NAMES: Final = get_args(ProfileName)
+def _texts(tables: Sequence[object], key: str) -> list[str]:
+    return [table[key] for table in tables if isinstance(table, dict) and isinstance(table.get(key), str)]

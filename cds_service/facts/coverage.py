@@ -20,6 +20,10 @@ Durations = Mapping[str, Decimal]
 """How many days one injection of a depot acts, by drug class or ingredient; from the manifest."""
 
 NO_DURATIONS: Final[Durations] = MappingProxyType({})
+Courses = Mapping[str, Decimal]
+"""Days that an order covers at most which is over by its status and names neither supply nor end, by status; from the manifest."""
+
+NO_COURSES: Final[Courses] = MappingProxyType({})
 DEPOT: Final = "depot"
 LISTED_BUT_ENDED: Final = Unknown("listed-but-ended")
 """In use by its status, over by its supply: nobody can tell from the record."""
@@ -48,6 +52,8 @@ _STANDINGS: Final[Mapping[str, Mapping[str, Standing]]] = MappingProxyType(
     },
 )  # fmt: skip
 """FHIR R4 statuses; one that is absent, unknown or of another version leaves it to the dates."""
+STATUSES_OVER: Final = tuple(status for status, standing in _STANDINGS["MedicationRequest"].items() if standing == "over")
+"""Statuses of an order that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,11 @@ class _Span:
     end: date | None
     is_explicit: bool
     acts_until: date | None = None
+    contradicts: bool = False
+    """An end was named, and lies before the start."""
 
 
-def coverage(record: MedicationRecord, today: date, durations: Durations = NO_DURATIONS) -> Coverage:
+def coverage(record: MedicationRecord, today: date, durations: Durations = NO_DURATIONS, courses: Courses = NO_COURSES) -> Coverage:
     """Tell for a listed request, statement, dispense or administration from when to when it covers, and whether it does today."""
     span, standing = _span(record, durations), standing_of(record)
     is_current = _is_current(record, span, standing, today)
@@ -86,7 +94,7 @@ def coverage(record: MedicationRecord, today: date, durations: Durations = NO_DU
         start=span.start or Unknown("no-start"),
         last_covered=span.end or Unknown("no-end"),
         is_current=is_current,
-        days_since_last_dose=_days_since(span, standing, is_current, today),
+        days_since_last_dose=_no_longer_than(_longest_course(record, span, courses), _days_since(span, standing, is_current, today)),
         is_explicit_end=span.is_explicit,
         is_exposure=standing != "never" and not record.do_not_perform and record.intent != "option",
         is_proposed=is_proposed(record),
@@ -130,7 +138,7 @@ def _span(record: MedicationRecord, durations: Durations) -> _Span:
     explicit = _therapy_end(record.dosages, start)
     end = explicit or _other_end(record, start)
     if start and end and end < start:
-        return _Span(start, None, is_explicit=False)
+        return _Span(start, None, is_explicit=False, contradicts=True)
     span = _Span(start, end, explicit is not None)
     return _depot_span(record, span, durations) if _is_depot(record) else span
 
@@ -291,3 +299,18 @@ def _up_to(start: date | None, today: date) -> QuantityRange | Unknown:
     if start is None or start > today:
         return Unknown("no-dates")
     return QuantityRange(Decimal(0), Decimal((today - start).days), "d")
+
+
+def _longest_course(record: MedicationRecord, span: _Span, courses: Courses) -> Decimal | None:
+    """Days that an order without any end covers at most; with repeats the longest that any order does, and none for a depot."""
+    is_open = record.resource_type == "MedicationRequest" and span.end is None and record.supply is None and not span.contradicts
+    if not is_open or record.status not in courses or _is_depot(record):
+        return None
+    return max(courses.values()) if record.repeats_allowed else courses[record.status]
+
+
+def _no_longer_than(days: Decimal | None, since: QuantityRange | Unknown) -> QuantityRange | Unknown:
+    """Raise the least number of days since the last dose where a course lasts no longer than so many days from its start."""
+    if days is None or isinstance(since, Unknown):
+        return since
+    return QuantityRange(max(since.low, since.high - days), since.high, since.unit)

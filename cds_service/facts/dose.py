@@ -25,6 +25,8 @@ from cds_service.quantities import QuantityRange, exactly
 from cds_service.unknown import Unknown
 
 _TEXT_ONLY: Final = Unknown("text-only")
+_IN_TEXT: Final = (_TEXT_ONLY, Unknown("timing-in-text"))
+"""What a text that was refused would have told: its own reason says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ def dose_facts(order: MedicationRecord, today: date) -> Mapping[str, Fact]:
         "order.is_as_needed": read.trouble or _is_as_needed(read.lines),
         "order.is_at_bedtime": read.trouble or all_of(_is_at_bedtime(line) for line in read.lines),
     }
-    return {
+    facts = {
         "order.daily_dose": Fact(last.daily, last.evidence),
         "order.starting_daily_dose": Fact(first.daily, first.evidence),
         **{name: Fact(value, tuple(line.where for line in read.lines) or places(order)) for name, value in by_lines.items()},
         "order.product_strength": Fact(_product_strength(order), (f"{order.where} medication",)),
         "order.route": route_fact(order),
+    }
+    return {
+        name: Fact(order.text_refused, fact.rests_on) if order.text_refused and fact.value in _IN_TEXT else fact
+        for name, fact in facts.items()
     }
 
 
@@ -145,7 +151,7 @@ def _product_strength(order: MedicationRecord) -> QuantityRange | Unknown:
 def _agrees(order: MedicationRecord, read: _Read) -> bool | Unknown:
     """Tell whether the statements of an order can all be meant; unknown where a dose or timing could not be read."""
     product_contradicts = not isinstance(order.drug, Unknown) and order.drug.contradicts
-    if product_contradicts or any(line.contradicts for line in read.lines):
+    if product_contradicts or order.text_contradicts or any(line.contradicts for line in read.lines):
         return False
     unread = unknowns_in(line.amount.mg for line in read.lines) + unknowns_in(line.schedule.rate for line in read.lines)
     return read.trouble or (told(unread) if unread else True)

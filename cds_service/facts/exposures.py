@@ -8,7 +8,17 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal
 
-from cds_service.facts.coverage import DEPOT, LISTED_BUT_ENDED, NO_DURATIONS, Coverage, Durations, coverage, is_proposed
+from cds_service.facts.coverage import (
+    DEPOT,
+    LISTED_BUT_ENDED,
+    NO_COURSES,
+    NO_DURATIONS,
+    Courses,
+    Coverage,
+    Durations,
+    coverage,
+    is_proposed,
+)
 from cds_service.facts.indications import counts
 from cds_service.facts.registry import Fact, Item, Value, Words
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
@@ -27,7 +37,12 @@ _NOW: Final = exactly(0, "d")
 
 
 def exposures(
-    order: MedicationRecord, chart: Chart, today: date, signals: Signals = NO_SIGNALS, durations: Durations = NO_DURATIONS
+    order: MedicationRecord,
+    chart: Chart,
+    today: date,
+    signals: Signals = NO_SIGNALS,
+    durations: Durations = NO_DURATIONS,
+    courses: Courses = NO_COURSES,
 ) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     """List what stands beside a draft order, and the kinds of data that were not complete, so that a quiet list proves nothing.
 
@@ -35,7 +50,7 @@ def exposures(
     stops counts as ended today. A record whose drug cannot be told, or of another patient, is no item but makes its list incomplete.
     """
     beside = [draft for draft in chart.orders if draft is not order]
-    known = [coverage(record, today, durations) for record in chart.medications]
+    known = [coverage(record, today, durations, courses) for record in chart.medications]
     pairs = zip(chart.medications, _after_signing(chart, known), strict=True)
     listed = [(record, covered) for record, covered in pairs if covered.is_exposure and not is_same(record, order)]
     items = (

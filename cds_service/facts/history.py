@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
-from cds_service.facts.coverage import NO_DURATIONS, Coverage, Durations, coverage, days_later, first_bound
+from cds_service.facts.coverage import NO_COURSES, NO_DURATIONS, Courses, Coverage, Durations, coverage, days_later, first_bound
 from cds_service.facts.exposures import is_same, is_start, key, referred_key, same_ingredient
 from cds_service.facts.registry import Fact, Value
 from cds_service.facts.steps import Step, steps
@@ -19,7 +19,14 @@ from cds_service.unknown import Unknown
 
 _SAME_DRUG: Final = frozenset(["bulk-powder"])
 """Classes that make no other drug: powder for compounding and the product made of it are one; a depot is not its tablet."""
-_NAMES: Final = ("order.is_first", "order.is_renewal", "order.increase", "order.time_on_previous_dose")
+_NAMES: Final = (
+    "order.is_first",
+    "order.is_renewal",
+    "order.previous_daily_dose",
+    "order.increase",
+    "order.time_on_previous_dose",
+    "order.days_since_previous_ended",
+)
 _MILLI: Final = Decimal("0.001")
 _LOOKED_BACK: Final = 100
 """Earlier orders whose doses are worked out, so that a list of thousands does not cost the deadline."""
@@ -49,30 +56,34 @@ _NO_DOSE: Final = _Dose(Unknown("no-earlier-dose"), None, "", is_order=True)
 _IN_THIS_SIGNING: Final = Coverage(Unknown("draft"), Unknown("draft"), True, exactly(0, "d"))  # noqa: FBT003 - reads as the fact it is
 
 
-def history_facts(order: MedicationRecord, chart: Chart, today: date, durations: Durations = NO_DURATIONS) -> Mapping[str, Fact]:
+def history_facts(
+    order: MedicationRecord, chart: Chart, today: date, durations: Durations = NO_DURATIONS, courses: Courses = NO_COURSES
+) -> Mapping[str, Fact]:
     """Tell whether a draft is the first of its drug or renews it, by how much it raises the dose, and after how many days.
 
     Days count from the first day on the dose before, over all orders of that dose, to the day on which the draft begins.
     """
-    earlier = earlier_orders(order, chart, today, durations)
+    earlier = earlier_orders(order, chart, today, durations, courses)
     recent = _newest(earlier, referred_key(order.prior_prescription))
-    values = _with_earlier(order, recent, today) if recent else _without_earlier(order, chart)
+    values = (*_with_earlier(order, recent, today), days_since_earlier(earlier)) if recent else _without_earlier(order, chart)
     rests_on = (order.where, *(one.record.where for one in recent))
     return {name: Fact(value, rests_on) for name, value in zip(_NAMES, values, strict=True)}
 
 
-def earlier_orders(order: MedicationRecord, chart: Chart, today: date, durations: Durations = NO_DURATIONS) -> tuple[EarlierOrder, ...]:
+def earlier_orders(
+    order: MedicationRecord, chart: Chart, today: date, durations: Durations = NO_DURATIONS, courses: Courses = NO_COURSES
+) -> tuple[EarlierOrder, ...]:
     """Find what was ordered or taken of the same drug before a draft: on the lists, and in drafts of this signing that begin sooner."""
     drafts = [draft for draft in chart.orders if is_start(draft)]
     echoes = {key(draft) for draft in drafts} - {""}
     listed = [
         record for record in chart.medications if same_drug(record, order) and not is_same(record, order) and key(record) not in echoes
     ]
-    known = [EarlierOrder(record, None, coverage(record, today, durations)) for record in listed]
+    known = [EarlierOrder(record, None, coverage(record, today, durations, courses)) for record in listed]
     sooner = [draft for draft in drafts if draft is not order and same_drug(draft, order) and _is_sooner(draft, order, today)]
     return (
         *(_begun(one) for one in known if one.covered.is_exposure and not one.covered.is_proposed),
-        *(EarlierOrder(draft, _first_day(draft, today), _IN_THIS_SIGNING) for draft in sooner),
+        *(EarlierOrder(draft, first_day(draft, today), _IN_THIS_SIGNING) for draft in sooner),
     )
 
 
@@ -108,14 +119,14 @@ def _begun(one: EarlierOrder) -> EarlierOrder:
 
 def _is_sooner(draft: MedicationRecord, order: MedicationRecord, today: date) -> bool:
     """Tell whether a draft of this signing begins before another one, by its day, else by its sequence number."""
-    day, other_day = (_first_day(one, today) for one in (draft, order))
+    day, other_day = (first_day(one, today) for one in (draft, order))
     first, other_first = (min((line.sequence for line in one.dosages if line.sequence is not None), default=None) for one in (draft, order))
     if day != other_day or first is None or other_first is None:
         return day < other_day
     return first < other_first
 
 
-def _first_day(draft: MedicationRecord, today: date) -> date:
+def first_day(draft: MedicationRecord, today: date) -> date:
     """Find the day on which a draft begins: as it says, else when it was written."""
     return _own_start(draft) or draft.authored_on or today
 
@@ -132,7 +143,7 @@ def _without_earlier(order: MedicationRecord, chart: Chart) -> tuple[Value, ...]
     for kind in (Kind.MEDICATIONS, Kind.HISTORY):
         if chart.completeness.get(kind, Completeness.MISSING) is not Completeness.COMPLETE:
             return (Unknown("no-medication-list", missing=kind.value),) * len(_NAMES)
-    return (True, False, _NO_EARLIER, _NO_EARLIER)
+    return (True, False, _NO_EARLIER, _NO_EARLIER, _NO_EARLIER, _NO_EARLIER)
 
 
 def _with_earlier(order: MedicationRecord, earlier: Sequence[EarlierOrder], today: date) -> tuple[Value, ...]:
@@ -140,7 +151,8 @@ def _with_earlier(order: MedicationRecord, earlier: Sequence[EarlierOrder], toda
     begins = max(_own_start(order) or today, today)
     before = _before(order, earlier, begins, today)
     own = [step.daily for step in steps(order, today)]
-    return (False, _is_renewal(own, before[-1].daily), _increase(own[0], before[-1].daily), _time_on(before, begins))
+    last = before[-1].daily
+    return (False, _is_renewal(own, last), last, _increase(own[0], last), _time_on(before, begins))
 
 
 def _before(order: MedicationRecord, earlier: Sequence[EarlierOrder], begins: date, today: date) -> list[_Dose]:

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 
-from cds_service.facts.coverage import NO_DURATIONS, Durations
+from cds_service.facts.beside import beside_facts
+from cds_service.facts.coverage import NO_COURSES, NO_DURATIONS, Courses, Durations
 from cds_service.facts.dose import dose_facts
 from cds_service.facts.dose_class import DoseClasses
 from cds_service.facts.exposures import NO_SIGNALS, Signals, exposures, is_being_stopped, key
-from cds_service.facts.history import history_facts
+from cds_service.facts.history import first_day, history_facts
 from cds_service.facts.indications import indication_facts
 from cds_service.facts.registry import Fact, OrderFacts, Value, Words
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
 from cds_service.fhir.terminology import ConditionIndex, DrugMatch
+from cds_service.quantities import exactly
 from cds_service.unknown import Unknown
 
 
@@ -22,7 +24,8 @@ class FactContext:
     """What the rule pack says for reading charts, all of it data: value sets, dose classes, telling diagnoses, depots.
 
     `signals`: value sets that tell of a drug in use, with its drug classes. `durations`: days that one injection of a depot
-    acts, by drug class or ingredient. `indications`: value sets that can be the reason for a drug; empty means all.
+    acts, by drug class or ingredient. `drug_words`: lower-case words of drug names, which a dosing text may hold. `indications`: value sets that can be the reason for a drug; empty means all.
+    `courses`: days that an order without any end covers at most, by the status that says that it is over.
     """
 
     conditions: ConditionIndex
@@ -30,6 +33,8 @@ class FactContext:
     signals: Signals = field(default_factory=lambda: NO_SIGNALS)
     durations: Durations = field(default_factory=lambda: NO_DURATIONS)
     indications: Words = frozenset()
+    drug_words: Words = frozenset()
+    courses: Courses = field(default_factory=lambda: NO_COURSES)
 
 
 def order_facts(order_index: int, chart: Chart, context: FactContext, today: date) -> OrderFacts:
@@ -39,16 +44,19 @@ def order_facts(order_index: int, chart: Chart, context: FactContext, today: dat
     """
     order = chart.orders[order_index]
     doses = dose_facts(order, today)
-    items, lacks = exposures(order, chart, today, context.signals, context.durations)
+    items, lacks = exposures(order, chart, today, context.signals, context.durations, context.courses)
     facts = {
         **_own_facts(order, chart),
         **doses,
         "order.dose_class": _dose_class(order, doses["order.daily_dose"], context.dose_classes),
         **indication_facts(order, chart, context.conditions, today, context.indications),
-        **history_facts(order, chart, today, context.durations),
+        **history_facts(order, chart, today, context.durations, context.courses),
+        "order.begins": Fact(first_day(order, today).isoformat(), (order.where,)),
+        "patient.age": _age(chart, today),
         **_data_facts(chart),
     }
-    return OrderFacts(key(order) or order.where, MappingProxyType(facts), items, lacks)
+    told = beside_facts(order, chart, items, today, context.dose_classes)
+    return OrderFacts(key(order) or order.where, MappingProxyType(facts), told, lacks)
 
 
 def _own_facts(order: MedicationRecord, chart: Chart) -> Mapping[str, Fact]:
@@ -80,3 +88,12 @@ def _dose_class(order: MedicationRecord, daily: Fact, classes: DoseClasses) -> F
 def _data_facts(chart: Chart) -> Mapping[str, Fact]:
     """State how complete each kind of data is; a kind that the chart does not speak of is missing."""
     return {f"data.{kind.value}": Fact(frozenset([chart.completeness.get(kind, Completeness.MISSING).value])) for kind in Kind}
+
+
+def _age(chart: Chart, today: date) -> Fact:
+    """Count the whole years since the patient's day of birth; a day that is not sent is an attribute that is unknown."""
+    born = chart.birth_date
+    if born is None or born > today:
+        return Fact(Unknown("no-birth-date"))
+    had_birthday = (today.month, today.day) >= (born.month, born.day)
+    return Fact(exactly(today.year - born.year - (0 if had_birthday else 1), "a"))

@@ -44,6 +44,7 @@ class FactKind:
 _ROUTES: Final = (
     "oral", "sublingual", "buccal", "topical", "transdermal", "intramuscular", "subcutaneous", "intravenous", "nasal", "rectal", "other",
 )  # fmt: skip
+_CLASSES: Final = ("low-dose", "intermediate", "standard", "unknown", "not-applicable")
 _STATES: Final = ("complete", "partial", "missing", "failed")
 
 ORDER_FACTS: Final = (
@@ -55,7 +56,7 @@ ORDER_FACTS: Final = (
         "order.dose_class",
         "words",
         "class of the daily dose, by the bounds of the manifest; a titration is classed by its last step",
-        words=("low-dose", "intermediate", "standard", "unknown", "not-applicable"),
+        words=_CLASSES,
     ),
     FactKind("order.starting_daily_dose", "quantity", "dose a day of the first step; the daily dose where there is one step", unit="mg/d"),
     FactKind("order.single_dose", "quantity", "largest dose taken at one time", unit="mg"),
@@ -84,6 +85,8 @@ ORDER_FACTS: Final = (
     FactKind("order.indication_names", "text", "names of the indications found, from the value sets"),
     FactKind("order.is_first", "truth", "no earlier order of the same drug class is known", reads=("medications", "history")),
     FactKind("order.is_renewal", "truth", "the same daily dose as the order before", reads=("medications", "history")),
+    FactKind("order.begins", "text", "first day of the order: as it says, else the day on which it was written, else today"),
+    FactKind("order.previous_daily_dose", "quantity", "last daily dose of the order before", unit="mg/d", reads=("medications", "history")),
     FactKind(
         "order.increase",
         "quantity",
@@ -92,6 +95,13 @@ ORDER_FACTS: Final = (
         reads=("medications", "history"),
     ),
     FactKind("order.time_on_previous_dose", "quantity", "days since the order before began", unit="d", reads=("medications", "history")),
+    FactKind(
+        "order.days_since_previous_ended",
+        "quantity",
+        "days since the last covered day of the latest order before; 0 where it is in use",
+        unit="d",
+        reads=("medications", "history"),
+    ),
 )
 EXPOSURE_FACTS: Final = (
     FactKind("drug", "words", "classes of the product", words_from="drug-classes"),
@@ -108,6 +118,9 @@ EXPOSURE_FACTS: Final = (
         unit="d",
     ),
     FactKind("opioid_free_days", "quantity", "opioid-free days asked for after this drug, from the drug table", unit="d"),
+    FactKind("dose_class", "words", "class of its daily dose, where it is of the ordered ingredient", words=_CLASSES),
+    FactKind("is_replaced", "truth", "the order names it as the prescription before it: a renewal or step of it, nothing beside it"),
+    FactKind("repeats_order", "truth", "a draft of the same product, first day, dose and times as the order"),
 )
 DATA_FACTS: Final = (
     FactKind("data.conditions", "words", "completeness of the problem list", words=_STATES, reads=("conditions",)),
@@ -117,6 +130,7 @@ DATA_FACTS: Final = (
 )
 PATIENT_FACTS: Final = (
     FactKind("patient.conditions", "words", "value sets of the active problem list", words_from="valuesets", reads=("conditions",)),
+    FactKind("patient.age", "quantity", "whole years since the day of birth", unit="a", reads=("patient",)),
 )
 
 FACTS: Final[Mapping[str, FactKind]] = MappingProxyType({kind.name: kind for kind in (*ORDER_FACTS, *DATA_FACTS, *PATIENT_FACTS)})

@@ -64,6 +64,10 @@ class MedicationRecord:
     is_readable: bool = True
     """False for a resource of a FHIR version or shape of which only the drug could be read (a DSTU2 MedicationOrder)."""
     raw: RawResource = field(default_factory=lambda: MappingProxyType({}))
+    text_refused: Unknown | None = None
+    """Why the dosing text was not understood, where the dose depends on it; filled in by facts.written."""
+    text_contradicts: bool = False
+    """The dosing text surely gives another dose than the elements; filled in by facts.written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class Fault(StrEnum):
     """The server let call after call run out; it is left alone for a while."""
     TIMEOUT = "timeout"
     CONNECT = "connect"
+    TLS = "tls"
+    """No trusted certificate for this name, or no TLS at all."""
     REDIRECT = "redirect"
     UNAUTHORIZED = "unauthorized"
     """401 or 403."""
@@ -133,9 +135,12 @@ class Breaker:
                 raise ReadFailed(Fault.CIRCUIT_OPEN)
             circuit.is_being_tried = True
 
-    def leave(self, server: object, *, ran_out: bool) -> None:
-        """Remember how a call to the server ended."""
+    def leave(self, server: object, *, ran_out: bool | None) -> None:
+        """Remember how a call to the server ended; `None` where it was not asked after all."""
         with self._lock:
+            if ran_out is None:
+                self._circuits.get(server, _Circuit()).is_being_tried = False
+                return
             if not ran_out:
                 self._circuits.pop(server, None)
                 return

@@ -25,6 +25,8 @@ from urllib3.exceptions import (
     NewConnectionError,
     ProtocolError,
     SSLError,
+)
+from urllib3.exceptions import (
     TimeoutError as Urllib3TimeoutError,
 )
 from urllib3.util import Retry, Timeout
@@ -130,7 +132,7 @@ class FhirPool:
     def __init__(self, ca_file: Path | None = None, connections: int = 32) -> None:
         """Trust the system's authorities, or those of `ca_file` alone; raises OSError where that cannot be read."""
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-        logging.getLogger("urllib3").propagate = False  # its lines hold addresses, and those hold patient ids
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and those hold patient ids
         self._manager = urllib3.PoolManager(num_pools=64, maxsize=connections, ssl_context=context, retries=False)
         self._manager.pool_classes_by_scheme = {"http": _Connections, "https": _SecureConnections}
 
@@ -147,6 +149,9 @@ class FhirPool:
                     return pause
                 time.sleep(pause.seconds)
             raise AssertionError("the last try returns or raises")
+        except ReadFailed:
+            reading.deadline.check()  # what a cut looks like from inside is of no interest
+            raise
         finally:
             reading.cut.release()
 
@@ -195,7 +200,7 @@ def _again(fault: Fault, pause: float, reading: Reading, number: int) -> _Pause:
     """Return the pause before the next try; raises ReadFailed where a further one is useless, or too late, or one too many."""
     is_worth_it = fault in (Fault.CONNECT, Fault.THROTTLED)
     if not is_worth_it or number == MOST_TRIES or pause >= reading.deadline.remaining():
-        raise ReadFailed(Fault.TIMEOUT if reading.deadline.remaining() <= 0 else fault) from None
+        raise ReadFailed(fault) from None
     return _Pause(pause)
 
 
@@ -207,7 +212,7 @@ def _fault_of(error: HTTPError) -> Fault:
         return Fault.TIMEOUT
     if isinstance(error, ProtocolError) and any(isinstance(cause, ConnectionError) for cause in error.args):
         return Fault.CONNECT  # a pooled connection that the server had closed, or a server that hangs up
-    return Fault.CONNECT if isinstance(error, SSLError) else Fault.BROKEN_OFF
+    return Fault.TLS if isinstance(error, SSLError) else Fault.BROKEN_OFF
 
 
 def _asked_pause(response: urllib3.BaseHTTPResponse, number: int) -> float:
@@ -240,7 +245,7 @@ def _chunks(response: urllib3.BaseHTTPResponse, reading: Reading) -> Iterator[by
             reading.deadline.check()
             yield chunk
     except (HTTPError, OSError):
-        raise ReadFailed(Fault.TIMEOUT if reading.deadline.remaining() <= 0 else Fault.BROKEN_OFF) from None
+        raise ReadFailed(Fault.BROKEN_OFF) from None
 
 
 def _check_status(status: int) -> None:

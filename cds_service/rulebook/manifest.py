@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from cds_service.errors import nearest
+from cds_service.facts.coverage import STATUSES_OVER
 from cds_service.facts.dose_class import DoseClasses
 from cds_service.facts.registry import FACTS
-from cds_service.located import Block, Located
+from cds_service.located import Block, Entry, Located
 from cds_service.quantities import in_unit
 from cds_service.rulebook.loader import read_reference
 from cds_service.rulebook.reading import Reader
@@ -23,6 +24,7 @@ REQUIRED: Final = (
     "id", "title", "version", "released", "revised", "canonical", "license", "developer", "funding", "intended_use",
     "source_attributes", "services", "dose_classes", "indications", "signals", "depot_durations", "references",
 )  # fmt: skip
+OPTIONAL: Final = ("longest_courses",)
 SOURCE_ATTRIBUTES: Final = (
     "citation", "developer", "funding", "dates", "race", "ethnicity", "language", "sexual_orientation", "gender_identity", "sex",
     "date_of_birth", "social_determinants", "health_status_assessments",
@@ -67,6 +69,8 @@ class Manifest:
     """Value sets of conditions that tell of a drug in use, with its drug classes."""
     depot_durations: Mapping[str, Decimal]
     """Days that one injection of a depot acts, by ingredient."""
+    longest_courses: Mapping[str, Decimal]
+    """Days that an order covers at most which is over and names neither supply nor end, by its status."""
     references: tuple[Reference, ...]
 
 
@@ -79,7 +83,7 @@ def read_manifest(text: str, file: str, vocabulary: Vocabulary, reader: Reader) 
 
 
 def _manifest(block: Block, vocabulary: Vocabulary, reader: Reader) -> Manifest:
-    reader.keys(block, "the manifest", REQUIRED)
+    reader.keys(block, "the manifest", REQUIRED, OPTIONAL)
     references = tuple(read_reference(entry, reader) for entry in reader.block(block.get("references"), "'references'") or ())
     return Manifest(
         id=reader.text(block, "id"),
@@ -97,7 +101,8 @@ def _manifest(block: Block, vocabulary: Vocabulary, reader: Reader) -> Manifest:
         dose_classes=_dose_classes(block.get("dose_classes"), vocabulary, reader, references),
         indications=_indications(block, vocabulary, reader),
         signals=_signals(block, vocabulary, reader),
-        depot_durations=_durations(block, reader),
+        depot_durations=_durations(tuple(reader.block(block.get("depot_durations"), "'depot_durations'") or ()), reader),
+        longest_courses=_longest_courses(block.get("longest_courses"), reader, references),
         references=references,
     )
 
@@ -191,8 +196,19 @@ def _signals(block: Block, vocabulary: Vocabulary, reader: Reader) -> Mapping[st
     return MappingProxyType({entry.key: reader.words(entry.value, "drug class", vocabulary.drug_classes) for entry in entries})
 
 
-def _durations(block: Block, reader: Reader) -> Mapping[str, Decimal]:
-    entries = tuple(reader.block(block.get("depot_durations"), "'depot_durations'") or ())
+def _longest_courses(node: Located | None, reader: Reader, references: Iterable[Reference]) -> Mapping[str, Decimal]:
+    block = reader.block(node, "'longest_courses'") if node else None
+    if block is None:
+        return MappingProxyType({})
+    reader.keys(block, "'longest_courses'", ("reference",), STATUSES_OVER)
+    reader.word(block.get("reference"), "reference", [reference.id for reference in references], "RULE-010")
+    return _durations(tuple(entry for entry in block if entry.key != "reference"), reader)
+
+
+def _durations(entries: tuple[Entry, ...], reader: Reader) -> Mapping[str, Decimal]:
     read = {entry.key: reader.quantity(entry.value, "a duration") for entry in entries}
     days = {name: in_unit(quantity, "d") for name, quantity in read.items() if quantity}
+    for entry in entries:
+        if entry.key in days and days[entry.key] is None:
+            reader.refuse(entry.where, "RULE-016", f"'{entry.key}' is a time, such as 28 d")
     return MappingProxyType({name: value for name, value in days.items() if value is not None})

@@ -65,7 +65,7 @@ def decision_rows(decision: Decision, call: HookCall, occasion: Occasion, key: b
     sent = (
         {"uuid": card.uuid, "decision": decision.id, "position": n, "indicator": card.indicator} for n, card in enumerate(decision.cards)
     )
-    told = (row for outcome in decision.outcomes if (row := _finding(outcome, decision.id, told_by, shown)))
+    told = filter(None, (_finding(outcome, decision.id, told_by, shown) for outcome in decision.outcomes))
     return DecisionRows(row, tuple(sent), tuple({**one, "position": n} for n, one in enumerate(told)))
 
 

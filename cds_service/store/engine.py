@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,8 +20,6 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store.migration import migrate
 
 Result = TypeVar("Result")
-_WAIT_SECONDS: Final = 10.0
-"""How long a writer waits for the others before it gives up."""
 _TRIES: Final = 4
 _REST_SECONDS: Final = 1.0
 """How long nobody asks a database that did not answer; then one caller tries, while the others are still refused."""
@@ -37,7 +35,7 @@ _POSTGRES_ARGUMENTS: Final = {
     "tcp_user_timeout": 5000,
     "application_name": "cds-service",
 }
-_POSTGRES_SESSION: Final = "SET TIME ZONE 'UTC'; SET lock_timeout = '5s'; SET statement_timeout = '30s'"
+_POSTGRES_SESSION: Final = "SET TIME ZONE 'UTC'; SET lock_timeout = {0}; SET statement_timeout = {1}"
 
 
 def database_url(text: str, data_dir: Path) -> URL:
@@ -73,17 +71,28 @@ class Store:
     """One database, for all threads of a process and after a fork; nothing is opened before the first use.
 
     `migrates` lets it bring the tables up to date by itself; `is_durable=False` spares SQLite the wait for the disk at each
-    commit (then a power cut, but no killed process, can lose the last moments). `report` hears each time the database goes
+    commit (then a power cut, but no killed process, can lose the last moments). `patience` is how many seconds a writer waits
+    for the others before it gives up. `report` hears each time the database goes
     away or comes back.
     """
 
-    def __init__(self, url: URL, *, migrates: bool = True, is_durable: bool = True, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        url: URL,
+        *,
+        migrates: bool = True,
+        is_durable: bool = True,
+        patience: float = 10.0,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Remember where the database is."""
         self.url = url
         self._migrates = migrates
         self._is_durable = is_durable
+        self._patience = patience
         self._report = report
         self._process: _Process | None = None
+        self._inherited: _Process | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -120,6 +129,7 @@ class Store:
         """Return this process's own connections, never those that a parent opened."""
         here = self._process
         if here is None or here.pid != os.getpid():
+            self._inherited = here  # kept, because letting go of it would close what the parent still uses
             here = self._process = _Process(os.getpid(), self._engine())
         return here
 
@@ -149,10 +159,9 @@ class Store:
     @contextmanager
     def _turn(self, here: _Process) -> Iterator[None]:
         if not self.is_sqlite:
-            with nullcontext():
-                yield
+            yield
             return
-        if not here.turn.acquire(timeout=_WAIT_SECONDS):
+        if not here.turn.acquire(timeout=self._patience):
             raise StoreUnavailable("busy: others have been writing for too long")
         try:
             yield
@@ -204,7 +213,7 @@ class Store:
             self.url,
             pool_size=8,
             max_overflow=8,
-            pool_timeout=_WAIT_SECONDS / 2,
+            pool_timeout=self._patience / 2,
             pool_pre_ping=True,
             pool_recycle=1800,
             hide_parameters=True,
@@ -214,7 +223,7 @@ class Store:
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 - SQLAlchemy's signature
             with connection.cursor() as cursor:
-                cursor.execute(_POSTGRES_SESSION)
+                cursor.execute(_POSTGRES_SESSION.format(int(self._patience * 500), int(self._patience * 3000)))
             connection.commit()
 
         return engine
@@ -225,9 +234,9 @@ class Store:
             self.url,
             pool_size=4,
             max_overflow=12,
-            pool_timeout=_WAIT_SECONDS,
+            pool_timeout=self._patience,
             hide_parameters=True,
-            connect_args={"timeout": _WAIT_SECONDS, "isolation_level": None},
+            connect_args={"timeout": self._patience, "isolation_level": None},
         )
 
         @event.listens_for(engine, "do_connect")

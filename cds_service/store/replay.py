@@ -1,6 +1,5 @@
 """Tokens that were used, remembered for every process and machine that shares the database."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,11 +8,13 @@ from typing import Final
 
 from sqlalchemy import Connection, delete
 
+from cds_service.clients.replay import ReplayUnavailable, token_key
+from cds_service.errors import StoreUnavailable
 from cds_service.store.engine import Store, insert_new
 from cds_service.store.schema import replay
 
 _PRUNE_SECONDS: Final = 60.0
-_SLACK: Final = timedelta(minutes=5)
+SLACK: Final = timedelta(minutes=5)
 """How long a token is remembered beyond its end: clocks differ, and a verifier may grant some leeway."""
 
 
@@ -26,10 +27,13 @@ class DatabaseReplayMemory:
     _prune_at: float = field(default=0.0, init=False)
 
     def first_use(self, issuer: str, token_id: str, expires: datetime) -> bool:
-        """Tell whether a token is used for the first time, and remember it, in one step; raises StoreUnavailable."""
-        token = hashlib.sha256(f"{len(issuer)}:{issuer}{token_id}".encode()).hexdigest()
-        is_new = self.store.write(lambda connection: _remember(connection, token, expires))
-        self._prune()
+        """Tell whether a token is used for the first time, and remember it, in one step; raises ReplayUnavailable."""
+        token = token_key(issuer, token_id)
+        try:
+            is_new = self.store.write(lambda connection: _remember(connection, token, expires))
+            self._prune()
+        except StoreUnavailable as error:
+            raise ReplayUnavailable(f"TOKEN-020 {error}") from None
         return is_new
 
     def _prune(self) -> None:
@@ -43,8 +47,9 @@ class DatabaseReplayMemory:
 
 def forget_expired(connection: Connection, now: datetime) -> int:
     """Delete tokens that nobody could use any more; returns how many."""
-    return connection.execute(delete(replay).where(replay.c.expires < now - _SLACK)).rowcount
+    return connection.execute(delete(replay).where(replay.c.expires < now - SLACK)).rowcount
 
 
 def _remember(connection: Connection, token: str, expires: datetime) -> bool:
-    return connection.execute(insert_new(connection, replay), {"token": token, "expires": expires}).rowcount == 1
+    inserted = connection.execute(insert_new(connection, replay).returning(replay.c.token), {"token": token, "expires": expires})
+    return inserted.first() is not None

@@ -1,10 +1,10 @@
 """Floor 7: the drug index over the shipped tables: code first, then ingredients, then name."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, Protocol
 
 from cds_service.fhir.elements import Coding, Concept, Ingredient, Medication
 from cds_service.fhir.terminology import DrugMatch
@@ -14,7 +14,8 @@ from cds_service.terminology.drugs import NO_INTERVAL, Drug, Level
 from cds_service.terminology.evidence import Source, Verdict, judge
 from cds_service.terminology.names import NameReading, is_of_no_listed_drug, read_name
 from cds_service.terminology.rows import Files
-from cds_service.terminology.strengths import ratio_strength, settle
+from cds_service.terminology.strengths import NO_STRENGTH, ratio_strength, settle
+from cds_service.terminology.systems import System
 from cds_service.unknown import Unknown
 
 NO_DRUG: Final = Unknown("no-drug")
@@ -25,6 +26,19 @@ _LONGEST_CACHED: Final = 300
 _LONGEST_PREFIX: Final = 12
 
 Reader = Callable[[str, str], NameReading]
+
+
+class FurtherCodes(Protocol):
+    """What a site knows of codes that the shipped tables lack."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the hash of what is known."""
+        ...
+
+    def find(self, coding: Coding, system: System | None) -> tuple[Drug, ...] | None:
+        """Return the drugs of a code, none where it is surely of another drug, `None` where nothing is known of it."""
+        ...
 
 
 def read_drug_index(files: Files) -> "TableDrugIndex":
@@ -58,6 +72,7 @@ class TableDrugIndex:
     tables: DrugTables
     _read: Reader
     _glance: Callable[[str], bool]
+    _further: FurtherCodes | None = None
 
     @property
     def classes(self) -> frozenset[str]:
@@ -66,8 +81,12 @@ class TableDrugIndex:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the tables."""
-        return self.tables.fingerprint
+        """SHA-256 of the tables, with that of the site's own codes where there are any."""
+        return f"{self.tables.fingerprint} {self._further.fingerprint}" if self._further else self.tables.fingerprint
+
+    def with_further(self, further: FurtherCodes) -> "TableDrugIndex":
+        """Return an index that asks a site's own codes too, where the tables know nothing of a code."""
+        return replace(self, _further=further)
 
     def find(self, medication: Medication) -> DrugMatch | Unknown | None:
         """Return what the tables say, `None` for a drug that no rule concerns, `Unknown` where no drug can be told."""
@@ -93,22 +112,28 @@ class TableDrugIndex:
         coded: list[Drug] = []
         is_another = has_code = False
         for coding in concept.codings:
-            drug, is_unlisted = self._code(coding)
-            coded += [drug] if drug else []
+            drugs, is_unlisted = self._code(coding)
+            coded += drugs
             is_another |= is_unlisted
             has_code |= bool(coding.code.strip())
         return _Part(tuple(coded), self._readings(concept, form), is_another, has_code)
 
-    def _code(self, coding: Coding) -> tuple[Drug | None, bool]:
-        """Look one code up: exactly, then by the longest prefix; tell whether it is surely another drug."""
+    def _code(self, coding: Coding) -> tuple[tuple[Drug, ...], bool]:
+        """Look one code up: exactly, by the longest prefix, in the site's own codes; tell whether it is surely another drug."""
         system = self.tables.systems.of(coding)
         code = system.normal(coding.code) if system else ""
-        if system is None or not code:
-            return None, False
-        drug = self.tables.codes.get((system.uri, code))
-        if drug is None and system.uri in self.tables.prefixed:
-            drug = self._prefix(system.uri, code)
-        return drug, drug is None and system.is_complete and (system.uri, code) not in self.tables.misused
+        drug = self._shipped(system.uri, code) if system and code else None
+        if drug:
+            return (drug,), False
+        if system and (system.uri, code) in self.tables.misused:
+            return (), False
+        further = self._further.find(coding, system) if self._further and coding.code.strip() else None
+        if further is not None:
+            return further, not further
+        return (), system is not None and bool(code) and system.is_complete
+
+    def _shipped(self, system: str, code: str) -> Drug | None:
+        return self.tables.codes.get((system, code)) or (self._prefix(system, code) if system in self.tables.prefixed else None)
 
     def _prefix(self, system: str, code: str) -> Drug | None:
         """Look the longest known prefix of a code up."""

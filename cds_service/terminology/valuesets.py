@@ -14,6 +14,7 @@ from cds_service.fhir.elements import Coding, Concept
 from cds_service.fhir.terminology import ConditionMatch, MatchedBy
 from cds_service.terminology.condition_names import ConditionName, ConditionNames, Guard, named_conditions
 from cds_service.terminology.rows import Files, Report, Row, fingerprint, read_rows
+from cds_service.terminology.site_sets import read_site_set
 from cds_service.terminology.systems import System, Systems, read_systems
 from cds_service.terminology.words import phrases_of
 
@@ -116,8 +117,11 @@ def _match(valueset: ValueSet, name: str, matched_by: MatchedBy) -> ConditionMat
     )
 
 
-def read_condition_index(files: Files) -> TableConditionIndex:
-    """Read rules/valuesets (path inside the rules folder → text); raises RulebookInvalid with every TERM problem found."""
+def read_condition_index(files: Files, site: Files = MappingProxyType({})) -> TableConditionIndex:
+    """Read rules/valuesets (path inside the rules folder → text); raises RulebookInvalid with every TERM problem found.
+
+    `site` holds ValueSets (path → text) that add codes to the shipped set of the same id.
+    """
     report = Report([])
     systems = read_systems(files, f"{FOLDER}/systems.csv", report)
     members: list[tuple[tuple[str, str], bool, Member]] = []
@@ -127,13 +131,18 @@ def read_condition_index(files: Files) -> TableConditionIndex:
         if valueset:
             sets[valueset[0].id] = valueset[0]
             members += _read_members(valueset[1], valueset[0], systems, _Place(path, files[path], report))
+    own = [(path, found) for path, text in sorted(site.items()) if (found := read_site_set(text, path, report))]
+    systems = systems.with_own(_own_systems(own))
+    for path, (set_id, contains) in own:
+        if report.one_of(Location(path, 1, 1), "TERM-011", "value set", set_id, sets):
+            members += _read_members(contains, sets[set_id], systems, _Place(path, site[path], report, match_rule="exact"))
     texts = _read_names(files, sets, report)
     assumed = _assumed(files, systems, report)
     report.raise_if_any()
     prefixes = _grouped((key, member) for key, is_prefix, member in members if is_prefix)
     return TableConditionIndex(
         sets=MappingProxyType(sets),
-        fingerprint=fingerprint(files, (path for path in files if path.startswith(f"{FOLDER}/"))),
+        fingerprint=fingerprint({**files, **site}, (path for path in (*files, *site) if path in site or path.startswith(f"{FOLDER}/"))),
         _systems=systems,
         _assumed=assumed,
         _exact=_grouped((key, member) for key, is_prefix, member in members if not is_prefix),
@@ -151,6 +160,8 @@ class _Place:
     path: str
     text: str
     report: Report
+    match_rule: str = ""
+    """How a code matches that does not say."""
 
     def wrong(self, code: str, message: str, near: str = "") -> None:
         """Note a problem at the first line that holds a text."""
@@ -179,10 +190,17 @@ def _read_set(text: str, path: str, report: Report) -> tuple[ValueSet, list[Json
     return ValueSet(raw["id"], raw["url"], raw["version"], raw["title"], *flags), contains
 
 
+def _own_systems(own: Iterable[tuple[str, tuple[str, list[Json]]]]) -> Iterator[str]:
+    """Name the code systems of a site's sets."""
+    for _, (_, contains) in own:
+        yield from (str(one["system"]) for one in contains if isinstance(one.get("system"), str) and one["system"])
+
+
 def _extensions(element: Json) -> dict[str, object]:
     """Return the project's own extensions of an element, by the last word of their URL."""
     found: dict[str, object] = {}
-    for extension in element.get("extension", ()):
+    extensions = element.get("extension")
+    for extension in (one for one in extensions if isinstance(one, dict)) if isinstance(extensions, list) else ():
         name = str(extension.get("url", "")).rpartition("/terminology-")[2]
         found[name] = next((value for key, value in extension.items() if key.startswith("value")), None)
     return found
@@ -192,15 +210,16 @@ def _read_members(
     contains: list[Json], valueset: ValueSet, systems: Systems, place: _Place
 ) -> Iterator[tuple[tuple[str, str], bool, Member]]:
     for one in contains:
-        code, says = str(one.get("code", "")), _extensions(one)
-        system = systems.by_name.get(str(one.get("system", "")))
+        code, says, name = str(one.get("code", "")), _extensions(one), str(one.get("system") or "")
+        system = systems.of(Coding(name, code))
+        rule = says.get("match-rule", place.match_rule)
         if system is None:
-            place.wrong("TERM-012", f"no code system '{one.get('system')}'", code)
-        elif says.get("match-rule") not in {"exact", "prefix"} or not system.normal(code):
+            place.wrong("TERM-012", f"no code system '{name}'{systems.nearest(name)}", code)
+        elif rule not in {"exact", "prefix"} or not system.normal(code):
             place.wrong("TERM-009", f"the member '{code}' has no code or no match rule (exact, prefix)", code)
         else:
             member = Member(valueset, system.normal(code), str(one.get("display", code)), is_weak=bool(says.get("weak")))
-            yield (system.uri, member.code), says["match-rule"] == "prefix", member
+            yield (system.uri, member.code), rule == "prefix", member
 
 
 def _read_names(files: Files, sets: Iterable[str], report: Report) -> ConditionNames:

@@ -9,7 +9,9 @@ from cds_service.hooks.call import HookCall
 from cds_service.hooks.discovery import ServiceDescription, discovery_answer
 from cds_service.hooks.json_text import json_text
 from cds_service.hooks.parse import read_call
+from cds_service.service import ClientWishes
 from cds_service.web.errors import json_response
+from cds_service.web.trust import client_wishes
 
 _JSON_TYPES: Final = frozenset(["application/json", "application/fhir+json"])
 
@@ -20,7 +22,7 @@ class Advisor(Protocol):
     def services(self) -> tuple[ServiceDescription, ...]:
         """Return the services on offer, in the order in which discovery names them."""
 
-    def advise(self, call: HookCall) -> Mapping[str, Any]:
+    def advise(self, call: HookCall, client: ClientWishes) -> Mapping[str, Any]:
         """Return the answer to one call, as JSON values: `{"cards": […]}`."""
 
 
@@ -37,14 +39,14 @@ def cds_services(advisor: Advisor, specification: str) -> Blueprint:
     @blueprint.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         hook = hooks.get(service_id) or abort(404)
-        answer = advisor.advise(read_call(_body(), hook))
+        answer = advisor.advise(read_call(read_body(), hook), client_wishes())
         return json_response(json_text(answer))
 
     return blueprint
 
 
-def _body() -> bytes:
-    """Read the body of a call, up to the size limit; a compressed body is refused, because it can hide a bomb."""
+def read_body() -> bytes:
+    """Read the body of a message, up to the size limit; a compressed body is refused, because it can hide a bomb."""
     if request.mimetype not in _JSON_TYPES or request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         abort(415)
     body = request.get_data(cache=False)

@@ -35,6 +35,12 @@ _KNOWN: Final = {
         "an error inside the service: this order was NOT checked",
         "the same request again later; the X-Request-Id header finds the error in the service's log",
     ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "HTTP-503",
+        "transient",
+        "a store that is not available: nothing was kept",
+        "the same request again later",
+    ),
 }
 """What each status tells the client: stable code, FHIR issue type, found, expected."""
 
@@ -47,7 +53,7 @@ def answer_errors(app: Flask, report: Callable[[Exception], None]) -> None:
 
     def unforeseen(error: Exception) -> Response:
         report(error)
-        return _http_error(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return http_error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     app.after_request(_hear_out)
     app.register_error_handler(RequestRefused, _refused)
@@ -61,9 +67,13 @@ def json_response(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def _hear_out(response: Response) -> Response:
-    """Let a client whose body was not read finish sending, within bounds: else it sees a broken connection, not the answer."""
+    """Let a client whose body was not read finish sending, within bounds: else it sees a broken connection, not the answer.
+
+    Who is not known is not listened to.
+    """
     body, limit = request.environ["wsgi.input"], _HEARD_OUT * (request.max_content_length or 0)
-    if response.status_code >= HTTPStatus.BAD_REQUEST and request.environ.get("wsgi.input_terminated"):
+    is_heard_out = response.status_code >= HTTPStatus.BAD_REQUEST and response.status_code != HTTPStatus.UNAUTHORIZED
+    if is_heard_out and request.environ.get("wsgi.input_terminated"):
         while limit > 0 and (chunk := body.read(_CHUNK)):
             limit -= len(chunk)
     return response
@@ -77,12 +87,12 @@ def _refused(error: RequestRefused) -> Response:
 def _http_exception(error: HTTPException) -> Response:
     """Answer what Flask and Werkzeug refuse, keeping their Allow and Retry-After headers."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = _http_error(status)
+    response = http_error(status)
     response.headers.extend([(name, value) for name, value in error.get_headers() if name in {"Allow", "Retry-After"}])
     return response
 
 
-def _http_error(status: HTTPStatus) -> Response:
+def http_error(status: HTTPStatus) -> Response:
     """Build the answer for a status of the table; another status is told by its own standard phrase."""
     code, issue, found, expected = _KNOWN.get(
         status, (f"HTTP-{status.value}", "processing", status.phrase.lower(), "a request that the documentation describes")

@@ -161,10 +161,14 @@ class _Sorter:
             self.sig.clause.is_ongoing = True
 
     def _then(self) -> None:
-        """Begin the next step; "then" before anything else leaves open what came before."""
-        if self.sig.clause.is_empty and len(self.sig.clauses) == 1 and self.index + 1 < len(self.parts):
+        """Begin the next step; at the end ("thereafter") it says that the last one goes on; at the start, that something is missing."""
+        is_last = all(isinstance(part, Word) and part.kind == "SEP" for part in self.parts[self.index + 1 :])
+        if is_last:
+            self.sig.clause.is_ongoing = True
+        elif self.sig.clause.is_empty and len(self.sig.clauses) == 1:
             raise Refused("sig-ambiguous")
-        self._open("THEN")
+        else:
+            self._open("THEN")
 
     def _begin_change(self, kind: str) -> None:
         """Begin a step that raises or lowers the dose; what says after how long may stand before it."""

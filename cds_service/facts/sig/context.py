@@ -69,12 +69,12 @@ def _keep(context: _Context, item: Item) -> None:
 
 def _quantity(context: _Context, item: Item) -> None:
     """Skip what is to be dispensed: "#30", "dispense 30 capsules", "qty: 30"; "#1 capsule" may be a dose."""
-    skipped = (item.kind == "DISPENSE" and context.peek().kind == "HASH") + 0
+    skipped = int(item.kind == "DISPENSE" and context.peek().kind == "HASH")
     number, following = context.peek(1 + skipped), context.peek(2 + skipped)
     is_unit = following.kind == "PIECE"
     if number.kind != "NUMBER" or (item.kind == "HASH" and (is_unit or number.number < _FEWEST_DISPENSED)):
         raise Refused("sig-ambiguous")
-    if following.kind not in ("PIECE", "SEP", "REFILLS", "END"):
+    if following.kind not in ("PIECE", "SEP", "CLOSE", "REFILLS", "END"):
         raise Refused("sig-ambiguous")
     context.index += 1 + skipped + is_unit
 
@@ -101,7 +101,7 @@ def _number(context: _Context, item: Item) -> None:
         context.out += (context.peek(2), context.peek(3), context.peek(5))
         context.index += 5
         return
-    skipped = (ahead[0] == "OF") + 0
+    skipped = int(ahead[0] == "OF")
     skipped += ahead[skipped] == "A"
     is_strength = [context.peek(n).kind for n in range(skipped + 1, skipped + 4)] == ["NUMBER", "MASS", "PIECE"]
     if is_strength and (skipped or item.value == "word"):
@@ -269,6 +269,13 @@ def _first(context: _Context, _item: Item) -> None:
         context.out.append(_ONE)
 
 
+def _more(context: _Context, item: Item) -> None:
+    """Read "another week" as one more."""
+    context.out.append(item)
+    if context.peek().kind == "UNIT" and at(context.out, len(context.out) - 2).kind != "NUMBER":
+        context.out.append(_ONE)
+
+
 def _unit(context: _Context, item: Item) -> None:
     """Tell "week 2" from "2 weeks"."""
     is_label = context.peek().kind == "NUMBER" and context.last.kind not in ("NUMBER", "PER", "EVERY", "TIMES", "MORE")
@@ -384,5 +391,5 @@ _SETTLE: Final[dict[str, _Settle]] = {
     "EVENINGS": _every_second("EVE"), "MORNINGS": _every_second("MORN"), "A": _article, "EVERY": _every, "PER": _per,
     "EACHUNIT": _each_unit, "ON": _place, "AT": _place, "IN": _inside, "TIMESFOR": _x, "FOR": _for, "FIRST": _first, "UNIT": _unit,
     "TO": _to, "INCREASE": _change, "DECREASE": _change, "MAY": _change, "BY": _by, "THEN": _then, "DOSES": _doses,
-    "INDICATION": _indication, "HASH": _quantity, "DISPENSE": _quantity, "REFILLS": _refills, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
+    "INDICATION": _indication, "HASH": _quantity, "DISPENSE": _quantity, "REFILLS": _refills, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
 }  # fmt: skip

@@ -14,6 +14,8 @@ from cds_service.facts.sig.words import NAMED, Item
 from cds_service.quantities import QuantityRange
 
 PIECE: Final = "{piece}"
+_WIDEST_RANGE: Final = 10
+"""A wider range is two strengths of a combination ("5-325 mg") or a lost decimal point ("1-45 mg")."""
 _MOST_BARE: Final = 2
 """A larger bare number may be milligrams: "take 3 at bedtime" is three capsules to one and 3 mg to another."""
 
@@ -194,6 +196,8 @@ def _measured(node: _Node, unit_kind: str) -> QuantityRange:
     low, high = ends[0][0], ends[-1][1]
     if len(ends) > 1 and low >= high:
         raise Refused("sig-contradictory")
+    if high > low * _WIDEST_RANGE:
+        raise Refused("sig-ambiguous")
     return QuantityRange(low, high, PIECE if unit_kind == "PIECE" else next(iter(units)))
 
 

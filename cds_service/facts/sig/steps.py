@@ -113,7 +113,7 @@ class _Planner:
             counts: Counting = "small" if any(group.has_taking for group in clause.groups) else ""
             groups = [*clause.groups, Group("", when=clause.after_goal)]
             timing = timing_of(groups)
-            if clause.opener == "SEP" and not counts and _is_bare(stated) and not (timing or clause.lengths):
+            if clause.opener == "SEP" and stated and not (timing or clause.lengths or clause.is_ongoing or clause.after or clause.label):
                 raise Refused("sig-ambiguous")
             doses = self._doses(stated, counts) if stated else ()
             return (Taking(doses, timing, any(group.is_as_needed for group in clause.groups)),)
@@ -295,11 +295,6 @@ def _one_length(clause: Clause) -> QuantityRange | None:
     if len(clause.lengths) > 1 or (clause.lengths and clause.is_ongoing):
         raise Refused("sig-contradictory")
     return clause.lengths[0] if clause.lengths else None
-
-
-def _is_bare(stated: Sequence[Dose]) -> bool:
-    """Tell whether a dose is a number alone."""
-    return any(statement.amount is not None and not statement.amount.unit for dose in stated for statement in dose.stated)
 
 
 def _moments(timing: Timing) -> frozenset[str]:

@@ -32,7 +32,7 @@ PIECE one: tablet | tab | capsule | cap | pill | caplet | troche | lozenge | fil
 PIECE many: tablets | tabs | capsules | caps | pills | caplets | troches | lozenges | films | strips | patches | kits | suppositories | vials | syringes
 BADUNIT: unit | units | u | iu | drop | drops | gtt | gtts | tsp | teaspoon | teaspoons | teaspoonful | tbsp | tablespoon | tablespoons | tablespoonful
 BADUNIT: spray | sprays | puff | puffs | pump | pumps | click | clicks | meq | mmol | gr | grain | grains | oz | ounce | ounces | application
-BADUNIT: mg / kg | mcg / kg | mg per kg | mcg per kg | mg / m | ng
+BADUNIT: mg / kg | mcg / kg | mg per kg | mcg per kg | mg / m | ng | mcg / h | mcg / hr | mcg / hour | mg / h | mg / hr | mg / hour | mcg per hour | mg per hour | mcg per hr
 
 FREQ 1/1d: daily | everyday | qd | qday | per diem
 FREQ 1/2d: qod | every other day | every second day | on alternate days | alternate days | q other day | every alternate day | each other day

@@ -189,7 +189,7 @@ def _part(items: Sequence[Item], index: int) -> tuple[int, Decimal]:
 
 def _articles(items: Sequence[Item], index: int) -> int:
     """Count "of a", "a" after a half of something that is counted by itself."""
-    length = (at(items, index).kind == "OF") + 0
+    length = int(at(items, index).kind == "OF")
     length += at(items, index + length).kind == "A"
     return length if at(items, index + length).kind == "PIECE" else 0
 

@@ -1,0 +1,124 @@
+"""Floor 3: what an order says in words joined to what it says in elements: structure beats text, and a contradiction is told."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from cds_service.facts.sig import SigReading, read_sig
+from cds_service.facts.steps import lines_of, steps
+from cds_service.fhir.chart import Chart, MedicationRecord
+from cds_service.fhir.elements import Dosage
+from cds_service.fhir.terminology import DrugMatch
+from cds_service.quantities import Quantity, QuantityRange, unit_named
+from cds_service.unknown import Unknown
+
+
+def texts_read(chart: Chart, drug_words: frozenset[str], today: date) -> Chart:
+    """Return the chart with the dosing texts of its drafts, and of earlier orders of the same drugs, read by `with_text`."""
+    ingredients = {order.drug.ingredient for order in chart.orders if isinstance(order.drug, DrugMatch)}
+    return replace(
+        chart,
+        orders=tuple(with_text(order, drug_words, today) for order in chart.orders),
+        medications=tuple(
+            with_text(record, drug_words, today) if isinstance(record.drug, DrugMatch) and record.drug.ingredient in ingredients else record
+            for record in chart.medications
+        ),
+    )
+
+
+def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date) -> MedicationRecord:
+    """Return the record with its dosing texts read: as its dosage where it has words alone, else to complete and to check it.
+
+    `drug_words` are lower-case words of drug names, which say nothing about the dose. A text that is not surely understood
+    changes nothing but `text_refused`; one that contradicts the elements changes nothing but `text_contradicts`.
+    """
+    if not record.dosages or record.dropped or any(line.dropped for line in record.dosages) or isinstance(record.drug, Unknown):
+        return record
+    readings = [_read(line, record.drug, drug_words) for line in record.dosages]
+    silent = [line.is_silent for line in lines_of(record)]
+    if all(silent):
+        return _from_text(record, readings)
+    return _beside_text(record, readings, today) if len(record.dosages) == 1 else record
+
+
+def _read(line: Dosage, drug: DrugMatch, drug_words: frozenset[str]) -> SigReading | Unknown:
+    """Read the text of one line, the instruction for the patient where it has no other."""
+    return read_sig(line.text or line.patient_instruction, drug_words, _piece_mg(drug))
+
+
+def _piece_mg(drug: DrugMatch) -> Decimal | None:
+    """Return the mass in one counted unit of the product, where it is known."""
+    strength = drug.strength
+    return strength.value if isinstance(strength, Quantity) and strength.unit == "mg/{piece}" and unit_named("mg") else None
+
+
+def _from_text(record: MedicationRecord, readings: list[SigReading | Unknown]) -> MedicationRecord:
+    """Take the dosage of an order of words alone from its words; all of them must be understood."""
+    refused = next((reading for reading in readings if isinstance(reading, Unknown)), None)
+    if refused:
+        return replace(record, text_refused=refused)
+    read = [reading for reading in readings if isinstance(reading, SigReading)]
+    if len(read) == 1:
+        return replace(record, dosages=tuple(_keeping(record.dosages[0], line) for line in read[0].dosages))
+    if any(len(reading.dosages) != 1 for reading in read):
+        return replace(record, text_refused=Unknown("sig-ambiguous"))
+    lines = zip(record.dosages, read, strict=True)
+    return replace(record, dosages=tuple(replace(_keeping(line, text.dosages[0]), sequence=line.sequence) for line, text in lines))
+
+
+def _keeping(line: Dosage, read: Dosage) -> Dosage:
+    """Keep of the sent line what the text does not say."""
+    return replace(
+        read,
+        text=line.text,
+        patient_instruction=line.patient_instruction,
+        is_as_needed=read.is_as_needed or line.is_as_needed,
+        as_needed_for=line.as_needed_for,
+        route=read.route if read.route.text else line.route,
+        max_dose_per_period=read.max_dose_per_period or line.max_dose_per_period,
+    )
+
+
+def _beside_text(record: MedicationRecord, readings: list[SigReading | Unknown], today: date) -> MedicationRecord:
+    """Complete a line of elements from its text, or note that the two contradict each other."""
+    reading, line = readings[0], record.dosages[0]
+    if isinstance(reading, Unknown):
+        return record
+    if len(reading.dosages) == 1:
+        read = reading.dosages[0]
+        filled = replace(record, dosages=(_filled(line, read),))
+        contradicts = _differ(record, replace(record, dosages=(_completed(read, line),)), today)
+        return replace(record, text_contradicts=True) if contradicts else filled
+    return _steps_in_text(record, reading, today)
+
+
+def _filled(line: Dosage, read: Dosage) -> Dosage:
+    """Add to a line the dose, the timing or the time of day that only its text gives."""
+    if not line.doses or line.timing is None:
+        return replace(line, doses=line.doses or read.doses, timing=line.timing or read.timing)
+    says_when = line.timing.when or line.timing.time_of_day or line.timing.code
+    if says_when or read.timing is None or not (read.timing.when or read.timing.time_of_day):
+        return line
+    return replace(line, timing=replace(line.timing, when=read.timing.when, time_of_day=read.timing.time_of_day))
+
+
+def _completed(read: Dosage, line: Dosage) -> Dosage:
+    """Add to a text the dose or the timing that only the elements give, so that the two can be compared."""
+    return replace(read, doses=read.doses or line.doses, timing=read.timing or line.timing)
+
+
+def _steps_in_text(record: MedicationRecord, reading: SigReading, today: date) -> MedicationRecord:
+    """Take a titration from the text where the elements give its first or its last step; else the two contradict each other."""
+    written = replace(record, dosages=tuple(_keeping(record.dosages[0], line) for line in reading.dosages))
+    sent, told = steps(record, today)[-1].daily, steps(written, today)
+    if isinstance(sent, Unknown) or sent in (told[0].daily, told[-1].daily):
+        return written
+    return replace(record, text_contradicts=True)
+
+
+def _differ(record: MedicationRecord, written: MedicationRecord, today: date) -> bool:
+    """Tell whether two readings surely give different daily doses."""
+    sent, told = steps(record, today)[-1].daily, steps(written, today)[-1].daily
+    if isinstance(sent, QuantityRange) and isinstance(told, QuantityRange):
+        return sent.high < told.low or told.high < sent.low
+    return False
