@@ -22,6 +22,7 @@ from cds_service.pack import read_packs
 from cds_service.service import Wishes
 from cds_service.settings import Settings, read_settings
 from cds_service.store.recorder import Caller
+from cds_service.terminology.site_files import SiteFiles
 from cds_service.web.cds_services import Advisor, cds_services
 from cds_service.web.cors import allow_origins
 from cds_service.web.errors import answer_errors
@@ -87,7 +88,7 @@ def advisor_for(settings: Settings, record: Record = no_record) -> Advisor:
     """Load rules, cards and terminology of the settings' folders into an advisor, for every site of the client registry."""
     registry = registry_in_force(settings)
     sites = registry.sites() if registry else ()
-    packs = read_packs(settings.rules_dir, settings.cards_dir, [settings.site, *sites])
+    packs = read_packs(settings.rules_dir, settings.cards_dir, [settings.site, *sites], site_files_of(settings))
     return PackAdvisor(
         packs[settings.site],
         settings.zone,
@@ -97,6 +98,11 @@ def advisor_for(settings: Settings, record: Record = no_record) -> Advisor:
         reads=reads_for(settings),
         refuses_without_data=settings.missing_data == "412",
     )
+
+
+def site_files_of(settings: Settings) -> SiteFiles:
+    """Take from the settings where the site keeps its own terminology."""
+    return SiteFiles(settings.terminology_file, settings.site_terminology_dir)
 
 
 def reads_for(settings: Settings) -> FhirReads:

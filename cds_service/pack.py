@@ -67,5 +67,5 @@ def card_ids(cards: dict[str, str]) -> frozenset[str]:
 
 def drug_words(rules: Mapping[str, str]) -> frozenset[str]:
     """Return the lower-case words of all drug names: a dosing text may hold them, and they say nothing about the dose."""
-    rows = csv.DictReader(rules.get("drugs/names.csv", "").splitlines())
-    return frozenset(word for row in rows for word in re.findall(r"[a-z]{3,}", row["name"].lower()))
+    rows = (row for file in ("names", "own-names") for row in csv.DictReader(rules.get(f"drugs/{file}.csv", "").splitlines()))
+    return frozenset(name for row in rows if re.fullmatch(r"[a-z]{3,}", name := row["name"].lower()))

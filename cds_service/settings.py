@@ -90,6 +90,14 @@ class Settings(BaseSettings):
     )
     rules_dir: Path = _folder("rules", "rules, value sets and drug tables")
     cards_dir: Path = _folder("cards", "the card texts")
+    terminology_file: Path | None = _setting(
+        "Index that `cds-service terminology import` made of the site's RxNorm release ([terminology](terminology.md))",
+        "empty, or a file that exists",
+    )
+    site_terminology_dir: Path | None = _setting(
+        "Folder with the site's own drug codes (`drugs.csv`) and value sets ([terminology](terminology.md))",
+        "empty, or a folder that exists",
+    )
     site: str = _setting(
         "Site whose overrides (`rules/sites/<site>.yaml`) are in force", "empty, or lower-case letters, digits and hyphens", default=""
     )
@@ -191,7 +199,7 @@ class Settings(BaseSettings):
             raise ValueError("no folder")
         return value
 
-    @field_validator("clients_file", "fhir_ca_file", mode="before")
+    @field_validator("clients_file", "fhir_ca_file", "terminology_file", mode="before")
     @classmethod
     def _is_file_or_empty(cls, value: object) -> object:
         """Read an empty variable as no registry, and refuse a file that is not there: everybody would be let in, or nobody."""
@@ -199,6 +207,16 @@ class Settings(BaseSettings):
             return None
         if not isinstance(value, str | Path) or not Path(value).is_file():
             raise ValueError("no file")
+        return value
+
+    @field_validator("site_terminology_dir", mode="before")
+    @classmethod
+    def _is_folder_or_empty(cls, value: object) -> object:
+        """Read an empty variable as no folder, and refuse one that is not there: its codes would be silently unknown."""
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str | Path) or not Path(value).is_dir():
+            raise ValueError("no folder")
         return value
 
     @field_validator("replay_redis_url")

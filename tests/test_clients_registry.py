@@ -203,7 +203,7 @@ def test_a_service_whose_client_has_no_key_does_not_start(tmp_path: Path, keys: 
 
 
 def test_a_service_with_clients_needs_its_public_address(tmp_path: Path) -> None:
-    with pytest.raises(ClientsRefused, match="CDS_PUBLIC_URL: CLIENT-007"):
+    with pytest.raises(ClientsRefused, match="CLIENT-007 CDS_PUBLIC_URL"):
         advisor_for(Settings(clients_file=registry_file(tmp_path)))
 
 

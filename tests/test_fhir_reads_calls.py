@@ -31,7 +31,8 @@ from tests.clinic import (
     listed,
     order,
 )
-from tests.fhir_reads_floor import KEYS, NOON, ZONE, Clinic, Ehr, asked_for, clinic_with, plain, without
+from tests.conftest import ZONE
+from tests.fhir_reads_floor import KEYS, NOON, Clinic, Ehr, asked_for, clinic_with, plain, without
 from tests.misbehaving_server import Asked, Misbehaving, body, empty_bundle, misbehaving, send, silence
 
 CONFLICT = call(

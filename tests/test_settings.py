@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from cds_service import settings as settings_module
 from cds_service.cli.main import commands
@@ -44,6 +44,10 @@ def test_without_variables_the_defaults_are_in_force() -> None:
         "host": "127.0.0.1",
         "port": 8000,
         "serve_without_authentication": False,
+        "clients_file": None,
+        "token_leeway_seconds": 60,
+        "key_set_seconds": 600,
+        "replay_redis_url": SecretStr(""),
         "public_url": "",
         "site": "",
         "time_zone": "UTC",
@@ -63,6 +67,10 @@ def test_each_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "CDS_HOST": "::1",
         "CDS_PORT": "9000",
         "CDS_SERVE_WITHOUT_AUTHENTICATION": "true",
+        "CDS_CLIENTS_FILE": __file__,
+        "CDS_TOKEN_LEEWAY_SECONDS": "5",
+        "CDS_KEY_SET_SECONDS": "86400",
+        "CDS_REPLAY_REDIS_URL": "rediss://:secret@redis.example.org/0",
         "CDS_PUBLIC_URL": "https://cds.example.org/base/",
         "CDS_RULES_DIR": str(tmp_path),
         "CDS_CARDS_DIR": str(tmp_path),
@@ -84,6 +92,10 @@ def test_each_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "host": "::1",
         "port": 9000,
         "serve_without_authentication": True,
+        "clients_file": Path(__file__),
+        "token_leeway_seconds": 5,
+        "key_set_seconds": 86400,
+        "replay_redis_url": SecretStr("rediss://:secret@redis.example.org/0"),
         "public_url": "https://cds.example.org/base",
         "rules_dir": tmp_path,
         "cards_dir": tmp_path,

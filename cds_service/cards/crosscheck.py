@@ -1,6 +1,7 @@
 """Compares card files with the rules that use them: what a rule can say has a text, and a text quotes only what its rule knows."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 
 from cds_service.cards.library import CardFile, CardLibrary, in_language
 from cds_service.errors import Location, Problem, nearest
@@ -53,7 +54,8 @@ def _rule_problems(library: CardLibrary, rule: Rule) -> Iterator[Problem]:
 
 def _limit_problems(rule: Rule, card: CardFile, limits: frozenset[str]) -> Iterator[Problem]:
     offered = {offer.limit for offer in card.offers if offer.limit and offer.rule in {"", rule.id}}
-    for name in sorted((limits | offered) - rule.thresholds.keys()):
+    scheduled = frozenset(astuple(card.schedule)) if card.schedule else frozenset[str]()
+    for name in sorted((limits | offered | scheduled) - rule.thresholds.keys()):
         yield Problem(
             rule.where, "CARD-014", f"card '{card.id}' quotes '{name}', no threshold of rule '{rule.id}'{nearest(name, rule.thresholds)}"
         )

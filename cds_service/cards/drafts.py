@@ -1,6 +1,6 @@
 """Changed copies of a clinician's draft: the whole resource, with only what is advised changed (FHIR R4 MedicationRequest)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -17,10 +17,11 @@ _UCUM: Final = "http://unitsofmeasure.org"
 
 @dataclass(frozen=True, slots=True)
 class NightlyDose:
-    """Once daily at bedtime: the amount in mg and the words for it."""
+    """Once daily at bedtime: the amount in mg, the words for it, and for how many days (0: until further notice)."""
 
     mg: Decimal
     sig: str
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +43,36 @@ def with_reason(raw: RawResource, condition_id: str, name: str) -> Draft:
     return {**_copy(raw), "reasonReference": [{"reference": f"Condition/{condition_id}", "display": name}]}
 
 
-def with_dose(raw: RawResource, dose: NightlyDose) -> Draft:
-    """Return the draft with one dosage line of the new dose; what spoke of the old one (narrative, supply, counted notes) is removed."""
+def with_doses(raw: RawResource, doses: Sequence[NightlyDose], note: str = "") -> Draft:
+    """Return the draft with dosage lines of the new doses, one after the other, and a note of its own.
+
+    What spoke of the old dose (narrative, supply, counted notes) is removed.
+    """
     draft = _copy(raw)
     route = next((line["route"] for line in draft.get("dosageInstruction", ()) if line.get("route")), None)
     for name in ("text", "dosageInstruction"):
         draft.pop(name, None)
         draft.pop(f"_{name}", None)
-    return _without_supply(_without_counted_notes({**draft, "dosageInstruction": [_line(dose, route)]}))
+    lines = [_line(dose, route) for dose in doses]
+    numbered = [{"sequence": number, **line} for number, line in enumerate(lines, 1)] if len(lines) > 1 else lines
+    changed = _without_supply(_without_counted_notes({**draft, "dosageInstruction": numbered}))
+    return {**changed, "note": [*changed.get("note", ()), {"text": note}]} if note else changed
 
 
-def with_product(raw: RawResource, dose: NightlyDose, product: Product) -> Draft:
-    """Return the draft with the product replaced and the new dose of it."""
-    draft = with_dose(raw, dose)
+def with_product(raw: RawResource, doses: Sequence[NightlyDose], product: Product, note: str = "") -> Draft:
+    """Return the draft with the product replaced and the new doses of it."""
+    draft = with_doses(raw, doses, note)
     reference = draft.pop("medicationReference", None)
     own = str(reference.get("reference", "")) if isinstance(reference, dict) else ""
     kept = [one for one in draft.pop("contained", ()) if own != f"#{one.get('id')}"]
-    line = draft["dosageInstruction"][0]
     route = {"route": {"coding": [_coding(product.route)]}} if product.route else {}
     return {
         **draft,
         **({"contained": kept} if kept else {}),
         "medicationCodeableConcept": {"coding": [_coding(product.coding)], "text": product.text},
-        "dosageInstruction": [{**{name: part for name, part in line.items() if name != "route"}, **route}],
+        "dosageInstruction": [
+            {**{name: part for name, part in line.items() if name != "route"}, **route} for line in draft["dosageInstruction"]
+        ],
     }
 
 
@@ -73,10 +81,14 @@ def _line(dose: NightlyDose, route: object) -> dict[str, Any]:
     ordered = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/dose-rate-type", "code": "ordered"}]}
     return {
         "text": dose.sig,
-        "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d", "when": ["HS"]}},
+        "timing": {"repeat": {**_for_days(dose.days), "frequency": 1, "period": 1, "periodUnit": "d", "when": ["HS"]}},
         **({"route": route} if route else {}),
         "doseAndRate": [{"type": ordered, "doseQuantity": amount}],
     }
+
+
+def _for_days(days: int) -> dict[str, Any]:
+    return {"boundsDuration": {"value": days, "unit": "day", "system": _UCUM, "code": "d"}} if days else {}
 
 
 def _without_supply(draft: Draft) -> Draft:

@@ -48,11 +48,12 @@ _OFFER_TEXTS: Final = _needs(
         "label": Text("what the clinician may choose"),
         "description": Text("what the action does"),
         "product": Text("name of the product that replaces the ordered one"),
-        "sig": Text("dosage text of the changed order"),
+        "sig": Text("dosage text of the changed order; of a titration, of one step"),
+        "note": Text("note of the changed order"),
     },
-    "product", "sig",
+    "product", "sig", "note",
 )  # fmt: skip
-OFFERS: Final = ("remove-order", "start-low", "record-indication")
+OFFERS: Final = ("remove-order", "start-low", "start-titration", "record-indication")
 _OFFER: Final = _needs(
     "a suggestion and when it stands",
     {
@@ -72,6 +73,11 @@ _OFFER: Final = _needs(
     },
     "rule", "recommended", "not_beside", "routes", "limit", "smallest_volume", "product_system", "product_route",
 )  # fmt: skip
+_THRESHOLD: Final = Text("threshold of the rule", r"[a-z0-9_]+", expected="the name of a threshold")
+_SCHEDULE: Final = _needs(
+    "the usual steps, by thresholds of every rule that uses the card: templates see them as `schedule`",
+    {"start": _THRESHOLD, "step": _THRESHOLD, "target": _THRESHOLD, "every": _THRESHOLD},
+)
 CARD: Final = _needs(
     "one card: texts, suggestions and override reasons",
     {
@@ -82,10 +88,11 @@ CARD: Final = _needs(
         "gathered": Text("findings that share one card", allowed=("finding", "order", "signing"), expected="how findings are gathered"),
         "texts": Table("texts by language", _CARD_TEXTS, _LANGUAGES),
         "references": Table("sources of the texts beside those of the rules", REFERENCE, r"[a-z0-9_]+"),
+        "schedule": _SCHEDULE,
         "suggestions": Listing("what the card may suggest", _OFFER),
         "override_reasons": Listing("codes of cards/override-reasons.yaml", _ID),
     },
-    "source", "topic", "gathered", "references", "suggestions",
+    "source", "topic", "gathered", "references", "schedule", "suggestions",
 )  # fmt: skip
 _UNIT: Final = _needs("words of a unit", {"one": Text("for 1"), "other": Text("for any other number")})
 _WORDS: Final = _needs(

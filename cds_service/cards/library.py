@@ -1,9 +1,9 @@
 """The card files as loaded: texts as compiled templates, suggestions, override reasons and shared words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from jinja2 import Template
 
@@ -11,6 +11,7 @@ from cds_service.hooks.answer import Coding, Source
 from cds_service.rulebook.types import Finding, Reference
 
 T = TypeVar("T")
+ENGLISH: Final = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class OfferTexts:
     description: Template
     product: Template | None = None
     sig: Template | None = None
+    note: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,16 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """The usual steps of a drug, each number the name of a threshold: first dose, rise, last dose, and days between."""
+
+    start: str
+    step: str
+    target: str
+    every: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardFile:
     """One card file."""
 
@@ -93,6 +105,7 @@ class CardFile:
     references: tuple[Reference, ...] = ()
     offers: tuple[Offer, ...] = ()
     override_reasons: tuple[str, ...] = ()
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,15 @@ class CardLibrary:
         """Return the card of that id, or the one that stands in for it."""
         return self.cards.get(card_id, self.otherwise)
 
+    def language_of(self, cards: Iterable[CardFile], language: str) -> str:
+        """Choose the language of one whole card: the one wanted where every text of it has it, else English; never half and half."""
+        used = tuple(cards)
+        reasons = (self.reasons[code] for card in used for code in card.override_reasons)
+        offers = (offer.texts for card in used for offer in card.offers)
+        texts: tuple[Container[str], ...] = (self.words, self.otherwise.texts, *(card.texts for card in used), *reasons, *offers)
+        name = spoken(self.words, language)
+        return name if name and all(name in one for one in texts) else ENGLISH
+
     def override_reasons(self, codes: Iterable[str], language: str) -> tuple[Coding, ...]:
         """Return the override reasons as Codings with system, code and display (CDS Hooks, overrideReasons)."""
         system = f"{self.canonical}/CodeSystem/override-reasons"
@@ -142,5 +164,10 @@ class CardLibrary:
 
 def in_language(texts: Mapping[str, T], language: str) -> T:
     """Choose the texts of a language ("es-MX", then "es"); English, which every file has, where there are none."""
+    return texts[spoken(texts, language) or ENGLISH]
+
+
+def spoken(texts: Container[str], language: str) -> str:
+    """Name the language, as a file does, in which some texts stand for who wants a language; empty where there are none."""
     wanted = language.replace("_", "-")
-    return texts.get(wanted) or texts.get(wanted.partition("-")[0].lower()) or texts["en"]
+    return next((name for name in (wanted, wanted.partition("-")[0].lower()) if name in texts), "")

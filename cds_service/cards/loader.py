@@ -11,7 +11,7 @@ from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from cds_service.cards import format as card_format
-from cds_service.cards.library import CardFile, CardLibrary, CardTexts, Closing, Offer, OfferTexts, Section, Words
+from cds_service.cards.library import CardFile, CardLibrary, CardTexts, Closing, Offer, OfferTexts, Schedule, Section, Words
 from cds_service.cards.samples import sample_problems
 from cds_service.cards.shape import Shape, at, problems_of
 from cds_service.cards.text import fragment_template, markdown_template, plain_template
@@ -23,6 +23,10 @@ from cds_service.rulebook.types import Reference
 LIBRARY_FILE: Final = "library.yaml"
 REASONS_FILE: Final = "override-reasons.yaml"
 Plain = Mapping[str, Any]
+_OFFER_NEEDS: Final = MappingProxyType(
+    {"start-low": (("limit", "product_system"), ("product", "sig")), "start-titration": (("product_system",), ("product", "sig", "note"))}
+)
+"""What a kind of suggestion cannot do without: members, and texts."""
 
 
 def load_cards(files: Mapping[str, str], canonical: str) -> CardLibrary:
@@ -109,6 +113,16 @@ class _Reader:
         if "en" not in as_plain(place):
             self.problems.append(Problem(place.where, "CARD-004", "no English text ('en'), which every other language falls back to"))
 
+    def _needs_the_same(self, tree: Located, texts: Mapping[str, CardTexts]) -> None:
+        """A language has every section, closing and table that English has: a card is never half in one and half in the other."""
+        for language, own in texts.items():
+            english = texts.get("en", own)
+            pairs = ((english.sections, own.sections), (english.closings, own.closings), (english.tables, own.tables))
+            lacking = sorted({key for all_of, some in pairs for key in all_of.keys() - some.keys()})
+            if lacking:
+                message = f"'{language}' lacks what English has: {', '.join(lacking)}"
+                self.problems.append(Problem(at(tree, "texts", language).where, "CARD-004", message))
+
     def _card(self, name: str, tree: Located) -> CardFile:
         plain: Plain = as_plain(tree)
         if f"{plain['id']}.yaml" != name:
@@ -116,6 +130,7 @@ class _Reader:
         self._needs_english(tree, "texts")
         self._check_reasons(at(tree, "override_reasons"))
         texts = {language: self._card_texts(tree, language) for language in plain["texts"]}
+        self._needs_the_same(tree, texts)
         return CardFile(
             id=plain["id"],
             source=self._source(plain),
@@ -124,6 +139,7 @@ class _Reader:
             references=self._references(tree, plain.get("references", {})),
             offers=tuple(self._offers(at(tree, "suggestions"))) if "suggestions" in plain else (),
             override_reasons=tuple(plain["override_reasons"]),
+            schedule=Schedule(**plain["schedule"]) if "schedule" in plain else None,
         )
 
     def _otherwise(self) -> CardFile:
@@ -213,9 +229,9 @@ class _Reader:
 
     def _check_offer(self, item: Located, plain: Plain) -> None:
         """What one kind of suggestion cannot do without, and a recommendation for what is not even offered."""
-        is_dosed = plain["kind"] == "start-low"
-        missing = [name for name in ("limit", "product_system") if is_dosed and name not in plain]
-        missing += [name for name in ("product", "sig") if is_dosed and name not in plain["texts"].get("en", {})]
+        needs, words = _OFFER_NEEDS.get(plain["kind"], ((), ()))
+        missing = [name for name in needs if name not in plain]
+        missing += [name for name in words if name not in plain["texts"].get("en", {})]
         self.problems += [Problem(item.where, "CARD-006", f"a suggestion '{plain['kind']}' needs '{name}'") for name in missing]
         for says in plain.get("recommended", ()):
             if says not in plain["says"]:

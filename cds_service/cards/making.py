@@ -1,7 +1,7 @@
 """Makes the cards of one answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from cds_service.cards.extension import extension
@@ -46,7 +46,11 @@ def make_grounded_cards(
 
 
 def _card(card: Gathered, orders: Orders, setting: Setting, situation: Situation, options: CardOptions) -> Card:
-    library, told = setting.library, parts(card, setting.library, orders, setting.words)
+    library = setting.library
+    language = library.language_of((library.card(finding.rule.card) for finding in card.findings), options.language)
+    words = in_language(library.words, language)
+    setting, situation = replace(setting, language=language, words=words), replace(situation, language=language, words=words)
+    told = parts(card, library, orders, words)
     uuid = options.new_uuid()
     suggested = suggestions(card, situation, options.new_uuid)
     reasons = [code for part in told for code in part.card.override_reasons]
@@ -58,7 +62,7 @@ def _card(card: Gathered, orders: Orders, setting: Setting, situation: Situation
         detail=detail(card, told, setting),
         suggestions=suggested,
         selectionBehavior=situation.profile.selection if suggested else "",
-        overrideReasons=library.override_reasons(reasons, options.language),
+        overrideReasons=library.override_reasons(reasons, language),
         links=links(card, told),
         extension=extension(card.findings, options.decision_id, library) if situation.profile.takes_extension else None,
     )

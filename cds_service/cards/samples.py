@@ -8,6 +8,7 @@ from jinja2 import Template, TemplateError
 
 from cds_service.cards.library import CardFile, CardLibrary, CardTexts, Closing, Offer, Section, Words
 from cds_service.cards.offered import Amount, Gap, Named
+from cds_service.cards.schedule import Row
 from cds_service.cards.shape import at
 from cds_service.cards.text import SUMMARY_LIMIT, markdown_text, rendered_block, rendered_line, word_count
 from cds_service.errors import Location, Problem
@@ -41,6 +42,7 @@ def sample_values(*, known: bool) -> dict[str, object]:
         "drug_names": "sample name and other name",
         "drug_classes": ("sample",),
         "order_names": "sample order",
+        "schedule": (Row("2026-01-01", amount), Row("2026-01-15", amount), Row("2026-01-29", amount)) if known else (),
         "gaps": () if known else tuple(Gap(kind, state) for kind, state in _GAPS),
         "reason": "" if known else "sample-reason",
         "is_certain": known,
@@ -109,10 +111,12 @@ def _offer_problems(card: CardFile, tree: Located) -> Iterator[Problem]:
 
 
 def _problems_of_words(tree: Located, offer: Offer, language: str) -> Iterator[Problem]:
-    own = {"start-low": {"dose": "1.5 mg", "ingredient": "sample"}, "record-indication": {"condition": "sample"}}.get(offer.kind, {})
+    dosed = {"dose": "1.5 mg", "ingredient": "sample"}
+    kinds = {"start-low": dosed, "start-titration": {**dosed, "days": "14 days"}, "record-indication": {"condition": "sample"}}
+    own = kinds.get(offer.kind, {})
     values = {"order": sample_values(known=True)["order"], **own}
     texts = offer.texts[language]
-    for name in ("label", "description", "product", "sig"):
+    for name in ("label", "description", "product", "sig", "note"):
         template: Template | None = getattr(texts, name)
         if template:
             yield from _problem_of(template, values, at(tree, name).where)

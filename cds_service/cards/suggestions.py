@@ -11,6 +11,7 @@ from cds_service.cards.gather import Gathered, Orders
 from cds_service.cards.library import CardLibrary, Offer, OfferTexts, Words, in_language
 from cds_service.cards.offered import amount, fact_value, fact_words, order_values
 from cds_service.cards.profiles import Profile
+from cds_service.cards.schedule import Step, usual_steps
 from cds_service.cards.text import rendered_line
 from cds_service.facts.registry import OrderFacts
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
@@ -71,7 +72,7 @@ def _changes(card: Gathered, situation: Situation) -> Iterator[Suggestion]:
     """Change a draft: none of these where the client takes no updates, or where continuing it is in doubt."""
     if not situation.profile.takes_updates:
         return
-    makers = {"start-low": _low_start, "record-indication": _recorded_indication}
+    makers = {"start-low": _low_start, "start-titration": _titration, "record-indication": _recorded_indication}
     done: set[tuple[str, str]] = set()
     for kind, maker in makers.items():
         for finding, offer in _offers(card, situation.library, kind):
@@ -134,13 +135,42 @@ def _low_start(finding: Finding, offer: Offer, record: MedicationRecord, situati
     if mg is None or not isinstance(record.drug, DrugMatch) or not _is_plain_order(finding.facts, record.drug, offer):
         return None
     words = _written(offer, finding, situation, {"dose": amount(Quantity(mg, "mg"), situation.words), "ingredient": record.drug.ingredient})
-    dose = drafts.NightlyDose(mg, words.sig)
+    doses = [drafts.NightlyDose(mg, words.sig)]
     if not situation.profile.applies_product_alone and _delivers(mg, record.drug, finding.facts, offer):
-        return _update(words, drafts.with_dose(record.raw, dose))
-    if not record.drug.ingredient_code:
+        return _update(words, drafts.with_doses(record.raw, doses))
+    product = _compounded(record.drug, words, offer)
+    return _update(words, drafts.with_product(record.raw, doses, product)) if product else None
+
+
+def _compounded(drug: DrugMatch, words: "_Written", offer: Offer) -> drafts.Product | None:
+    """Name the product that is to be compounded: the code of the ingredient and a text."""
+    coding = Coding(offer.product_system, drug.ingredient_code, drug.ingredient)
+    return drafts.Product(words.product, coding, offer.product_route) if drug.ingredient_code else None
+
+
+def _titration(finding: Finding, offer: Offer, record: MedicationRecord, situation: Situation) -> Suggestion | None:
+    """Offer the usual steps as one order, where the client applies whole orders: nothing of it is lost then."""
+    steps = usual_steps(finding, situation.library.card(finding.rule.card).schedule)
+    is_plain = isinstance(record.drug, DrugMatch) and _is_plain_order(finding.facts, record.drug, offer)
+    if (
+        len(steps) < len(("first", "last"))
+        or not isinstance(record.drug, DrugMatch)
+        or not is_plain
+        or situation.profile.applies_product_alone
+    ):
         return None
-    coding = Coding(offer.product_system, record.drug.ingredient_code, record.drug.ingredient)
-    return _update(words, drafts.with_product(record.raw, dose, drafts.Product(words.product, coding, offer.product_route)))
+    values = [_step_values(step, record.drug, situation) for step in steps]
+    written = [_written(offer, finding, situation, one) for one in values]
+    doses = [drafts.NightlyDose(step.mg, words.sig, step.days) for step, words in zip(steps, written, strict=True)]
+    if all(_delivers(step.mg, record.drug, finding.facts, offer) for step in steps):
+        return _update(written[0], drafts.with_doses(record.raw, doses, written[0].note))
+    product = _compounded(record.drug, written[0], offer)
+    return _update(written[0], drafts.with_product(record.raw, doses, product, written[0].note)) if product else None
+
+
+def _step_values(step: Step, drug: DrugMatch, situation: Situation) -> dict[str, object]:
+    days = amount(Quantity(Decimal(step.days), "d"), situation.words) if step.days else ""
+    return {"dose": amount(Quantity(step.mg, "mg"), situation.words), "days": days, "ingredient": drug.ingredient}
 
 
 def _is_plain_order(facts: OrderFacts, drug: DrugMatch, offer: Offer) -> bool:
@@ -210,13 +240,14 @@ class _Written:
     description: str
     product: str
     sig: str
+    note: str
 
 
 def _written(offer: Offer, finding: Finding, situation: Situation, values: dict[str, object]) -> _Written:
     texts: OfferTexts = in_language(offer.texts, situation.language)
     offered = {"order": order_values(finding, situation.words), **values}
-    product, sig = (rendered_line(template, offered) if template else "" for template in (texts.product, texts.sig))
-    return _Written(rendered_line(texts.label, offered), rendered_line(texts.description, offered), product, sig)
+    product, sig, note = (rendered_line(template, offered) if template else "" for template in (texts.product, texts.sig, texts.note))
+    return _Written(rendered_line(texts.label, offered), rendered_line(texts.description, offered), product, sig, note)
 
 
 def _update(words: _Written, resource: drafts.Draft) -> Suggestion:

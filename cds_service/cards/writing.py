@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 from cds_service.cards.gather import Gathered, Part
 from cds_service.cards.library import CardLibrary, Closing, Section, Words, in_language
 from cds_service.cards.offered import Limit, amount, fact_value, fact_words, name_of, section_values
+from cds_service.cards.schedule import rows
 from cds_service.cards.text import (
     DETAIL_LIMIT,
     SUMMARY_LIMIT,
@@ -97,7 +98,8 @@ def _otherwise(setting: Setting) -> Section:
 
 def _values(part: Part, setting: Setting, limit: Limit = _IN_DETAIL) -> dict[str, object]:
     tables = in_language(part.card.texts, setting.language).tables
-    return {**section_values(part.finding, setting.words, part.orders, part.exposures, limit), "tables": tables}
+    offered = section_values(part.finding, setting.words, part.orders, part.exposures, limit)
+    return {**offered, "tables": tables, "schedule": rows(part.finding, part.card.schedule, setting.words)}
 
 
 def _rendered(part: Part, setting: Setting, values: Mapping[str, object], render: Callable[[Section, Mapping[str, object]], str]) -> str:

@@ -53,7 +53,7 @@ Line = tuple[bool, str]
 def _beside(registry: Registry, settings: Settings) -> Iterator[Line]:
     """Check what the registry needs of the rest: the public address, and rules and texts for its sites and languages."""
     if not settings.public_url:
-        yield False, "CDS_PUBLIC_URL: CLIENT-007 is empty; expected the address that clients call: their tokens name it"
+        yield False, "CLIENT-007 CDS_PUBLIC_URL: is empty; expected the address that clients call: their tokens name it"
     elif settings.public_url.startswith("http://"):
         yield True, f"CDS_PUBLIC_URL: {settings.public_url} (plain http: tokens can be read on the way)"
     try:

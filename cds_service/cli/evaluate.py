@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cds_service.advisor import PackAdvisor, answer_of
-from cds_service.app import wishes_of
+from cds_service.app import site_files_of, wishes_of
 from cds_service.errors import RequestRefused
 from cds_service.hooks.json_text import json_text
 from cds_service.hooks.parse import read_call
@@ -28,7 +28,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def evaluate(request_file: Path, today: datetime | None, *, explain: bool, as_json: bool) -> None:
     """Answer one request from a file, without a server: the cards, and with --explain the reasons."""
     settings = read_settings()
-    pack = read_pack(settings.rules_dir, settings.cards_dir, settings.site)
+    pack = read_pack(settings.rules_dir, settings.cards_dir, settings.site, site_files_of(settings))
     now = today.replace(hour=12, tzinfo=settings.zone) if today else datetime.now(UTC)
     advisor = PackAdvisor(pack, settings.zone, wishes_of(settings, with_trace=explain), lambda: now)
     body = request_file.read_bytes()

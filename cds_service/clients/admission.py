@@ -18,7 +18,7 @@ def registry_in_force(settings: Settings) -> Registry | None:
     registry = read_registry(settings.clients_file)
     told = [f"{settings.clients_file} '{client.name}': {reason}" for client in registry.clients if (reason := _lacks_keys(client))]
     if not urlsplit(settings.public_url).hostname:
-        told.append("CDS_PUBLIC_URL: CLIENT-007 found ''; expected the address that clients call: their tokens name it")
+        told.append("CLIENT-007 CDS_PUBLIC_URL: found ''; expected the address that clients call: their tokens name it")
     if told:
         raise ClientsRefused("\n".join(told))
     return registry
@@ -49,6 +49,6 @@ def _redis(url: str) -> ReplayMemory | None:
     try:
         module = import_module("cds_service.clients.redis_memory")
     except ModuleNotFoundError:
-        raise ClientsRefused("CLIENT-023 CDS_REPLAY_REDIS_URL needs the package 'redis': pip install 'naltrexone-cds[redis]'") from None
+        raise ClientsRefused("CLIENT-023 CDS_REPLAY_REDIS_URL needs the package 'redis' (an extra of this one, docs/clients.md)") from None
     memory: ReplayMemory = module.RedisMemory(url)
     return memory

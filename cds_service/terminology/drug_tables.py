@@ -34,6 +34,14 @@ Codes = dict[tuple[str, str], Drug]
 
 
 @dataclass(frozen=True, slots=True)
+class BrandStrength:
+    """The one strength of a brand, in the one form that it exists in."""
+
+    strength: Quantity
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrugTables:
     """The drug tables, ready for look-up by (system, code), by prefix and by name."""
 
@@ -49,6 +57,8 @@ class DrugTables:
     """Classes of which no number of opioid-free days is known."""
     prefixed: frozenset[str]
     """Systems of which prefixes are known."""
+    brand_strengths: Mapping[str, BrandStrength]
+    """Brands that exist in one strength alone."""
     fingerprint: str
 
 
@@ -96,6 +106,7 @@ class _Reading:
             classes=MappingProxyType({name: row["meaning"] for name, row in self.classes.items()}),
             no_interval=frozenset(name for name, row in self.classes.items() if row["interval"] == "none"),
             prefixed=frozenset(system for system, _ in prefixes),
+            brand_strengths=MappingProxyType(dict(self.brand_strengths())),
             fingerprint=fingerprint(self.files, (path for path in self.files if path.startswith(f"{FOLDER}/"))),
         )
 
@@ -160,6 +171,14 @@ class _Reading:
         self.report.one_of(row.where, "TERM-005", "unit per", row["per"], _PERS)
         unit = _UNITS.get(row["per"])
         return Quantity(value, unit) if value is not None and unit else None
+
+    def brand_strengths(self) -> Iterator[tuple[str, BrandStrength]]:
+        for row in self.rows("brand-strengths", "brand", "strength", "per", "form"):
+            strength = self.strength(row)
+            if strength:
+                yield row["brand"], BrandStrength(strength, row["form"])
+            else:
+                self.report.add(row.where, "TERM-005", "a brand of one strength needs a strength per {piece} or mL")
 
     def ingredient_drug(self, row: Row) -> Drug:
         name = row["ingredient"]

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from cds_service.errors import Location, Problem, RulebookInvalid
-from cds_service.terminology.rxnorm_products import FORMAT, Content, read_contents
+from cds_service.terminology.rxnorm_products import FORMAT, PACKS, Content, read_contents
 
 _PRODUCT: Final = "SELECT rxcui, tty, name, form, contents FROM product WHERE rxcui = ?"
 _MERGED: Final = "SELECT rxcui, tty, name, form, contents FROM product WHERE rxcui = (SELECT new FROM merged WHERE old = ?)"
@@ -31,6 +31,11 @@ class Product:
     name: str
     form: str
     contents: tuple[Content, ...]
+
+    @property
+    def is_pack(self) -> bool:
+        """Tell whether it holds several products, which no single strength describes."""
+        return self.tty in PACKS
 
 
 class RxNormIndex:
@@ -59,7 +64,7 @@ class RxNormIndex:
             return None
         with self._connection() as connection:
             row = connection.execute(_PRODUCT, (int(code),)).fetchone() or connection.execute(_MERGED, (int(code),)).fetchone()
-        return Product(*row[:4], read_contents(row[4])) if row else None
+        return Product(row[0], row[1], row[2], row[3], read_contents(row[4])) if row else None
 
     def package(self, digits: str) -> tuple[Product, ...]:
         """Return the products of a package code of 11 digits, or of all packages that share a product code of nine."""

@@ -18,7 +18,7 @@ _SCHEMA: Final = """
     CREATE TABLE package (ndc INTEGER, rxcui INTEGER, is_historic INTEGER NOT NULL, PRIMARY KEY (ndc, rxcui)) WITHOUT ROWID;
     CREATE TABLE merged (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
 """
-_PACKS: Final = frozenset(["GPCK", "BPCK"])
+PACKS: Final = frozenset(["GPCK", "BPCK"])
 _INGREDIENT: Final = LEVELS["IN"]
 _COMPONENTS: Final = frozenset(["SCDC"])
 
@@ -76,7 +76,7 @@ def _contents(work: sqlite3.Connection, concepts: Iterable[tuple[int, str, int, 
         held = _told(content for _, low in pairs for content in found.get(low, ()))
         if tty in _COMPONENTS:
             held = _with_strength(held, strengths.get(high) or _tail(name))
-        elif tty in _PACKS:
+        elif tty in PACKS:
             held = frozenset((ingredient, "") for ingredient, _ in held)
         found[high] = shared.setdefault(held, held)
     return found

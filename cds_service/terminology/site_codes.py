@@ -102,7 +102,7 @@ def drugs_of(shipped: TableDrugIndex, product: Product, shared: Mapping[tuple[st
     match = shipped.find(Medication(Concept((), product.name), Concept((), product.form), items))
     if not isinstance(match, DrugMatch):
         return () if match is None else None
-    strength = None if isinstance(match.strength, Unknown) else match.strength
+    strength = None if isinstance(match.strength, Unknown) or product.is_pack else match.strength
     more = shared.get((match.ingredient, strength), frozenset()) if strength else frozenset[str]()
     partners = [one for one in (tables.codes.get((system, str(code))) for code, _ in product.contents) if one and one.classes]
     is_ingredient = product.tty in _INGREDIENTS and all(one.classes == match.classes for one in partners)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
@@ -53,9 +54,9 @@ def read_terminology(rules: Files, site: SiteFiles = NO_SITE_FILES) -> Terminolo
     conditions = _gathered(
         lambda: read_condition_index(rules, {path: text for path, text in files.items() if path.endswith(_SETS)}), problems
     )
-    index = _gathered(lambda: RxNormIndex(site.index), problems) if site.index else None
+    index = _gathered(partial(RxNormIndex, site.index), problems) if site.index else None
     if drugs and site != NO_SITE_FILES:
-        drugs = _gathered(lambda: _with_site(drugs, files, index), problems)
+        drugs = _gathered(partial(_with_site, drugs, files, index), problems)
     if problems or drugs is None or conditions is None:
         raise RulebookInvalid(problems)
     site_hash = _hash(files, index) if site != NO_SITE_FILES else ""

@@ -150,6 +150,7 @@ class TableDrugIndex:
     def _match(self, verdict: Verdict, own: _Part, items: Sequence[tuple[Ingredient, _Part]]) -> DrugMatch:
         main = verdict.main
         settled, contradicts = _strength(verdict, own, items)
+        settled = self._of_brand(own) if settled == NO_STRENGTH and not items else settled
         facts = self.tables.ingredients.get(main.ingredient)
         is_denied = verdict.kind == "name" and _is_denied(own)
         readings = [reading for reading in own.readings if _speaks_of(reading, main)]
@@ -166,6 +167,14 @@ class TableDrugIndex:
             ingredient_code=facts.code if facts else "",
             contradicts=verdict.contradicts or contradicts or is_denied,
         )
+
+    def _of_brand(self, own: _Part) -> Quantity | Unknown:
+        """Take the strength of a brand that exists in one strength alone, unless another form is named."""
+        for reading in own.readings:
+            known = self.tables.brand_strengths.get(reading.drugs[0].brand) if reading.drugs else None
+            if known and all(one.form in {"", known.form} for one in own.readings):
+                return known.strength
+        return NO_STRENGTH
 
     def _opioid_free_days(self, verdict: Verdict) -> Decimal | Unknown:
         """Take the longest interval of the drugs named; none where one of the classes has no number."""
