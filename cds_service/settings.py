@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         "Largest request body", "a whole number from 1024 to 1073741824", default=16 * 1024 * 1024, ge=1024, le=1024**3
     )
     fhir_deadline: float = _setting(
-        "Seconds that all FHIR reads of one call may take together", "a number from 0.1 to 2.5", default=1.5, ge=0.1, le=2.5
+        "Seconds that all FHIR reads of one call may take together", "a number from 0.1 to 2", default=1.5, ge=0.1, le=2
     )
     fhir_ca_file: Path | None = _setting(
         "Certificates of the authorities that vouch for FHIR servers, instead of the system's", "empty, or a PEM file that exists"

@@ -18,7 +18,7 @@ from cds_service.fhir.terminology import ConditionMatch, DrugMatch
 from cds_service.hooks.answer import Card
 from cds_service.quantities import Quantity, exactly
 from cds_service.rulebook.rulebook import load_rulebook
-from cds_service.rulebook.types import Finding, MatchedExposure, Rule, Severity
+from cds_service.rulebook.types import Finding, MatchedExposure, Rule, Severity, Status
 from cds_service.rulebook.vocabulary import Vocabulary
 from cds_service.unknown import Unknown
 
@@ -117,8 +117,8 @@ def finding(
     severity: Severity | None = None,
     **changed: Any,  # noqa: ANN401 - fields of Rule
 ) -> Finding:
-    """A finding of a shipped rule; further arguments change the rule ("status", "version")."""
-    one = replace(rules()[rule], **changed)
+    """A finding of a shipped rule, shown though the rule may be silent; further arguments change the rule ("status", "version")."""
+    one = replace(rules()[rule], **{"status": Status.ACTIVE, **changed})
     met = tuple(matched)
     strongest = max((match.severity for match in met), default=one.severity)
     limits = {name: threshold.on(TODAY) for name, threshold in one.thresholds.items()}

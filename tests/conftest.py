@@ -29,11 +29,16 @@ def pack() -> Pack:
     return read_pack(ROOT / "rules", ROOT / "cards")
 
 
-@pytest.fixture(scope="session")
-def client(pack: Pack) -> FlaskClient:
-    """The service over HTTP, in the middle of 22 November 2026."""
+def service_client(pack: Pack) -> FlaskClient:
+    """Return a client of the service, in the middle of 22 November 2026."""
     noon_there = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
     return create_app(Settings(), PackAdvisor(pack, ZONE, Wishes(), lambda: noon_there)).test_client()
+
+
+@pytest.fixture(scope="session")
+def client(pack: Pack) -> FlaskClient:
+    """The service over HTTP, on a day that stands still."""
+    return service_client(pack)
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ BROKEN: list[tuple[Change, list[str]]] = [
     (lambda text: text.replace("    sections:", "    tables: {kinds: {one: 'a *b*'}}\n    sections:"), ["one-card.yaml:5:27 CARD-011 a phrase of a table is plain words: marks would be escaped"]),
     (lambda text: text + "references: {label: {title: T, checked: 2026-02-30}}\n", ["one-card.yaml:12:41 CARD-008 '2026-02-30' is no day of the calendar"]),
     (lambda text: text + "references: {label: {title: T, checked: yesterday}}\n", ["one-card.yaml:12:41 CARD-001 expected a day as YYYY-MM-DD, found 'yesterday'"]),
-    (lambda text: text + OFFER.format(kind="remove-ordr"), ["one-card.yaml:13:11 CARD-001 'remove-ordr' is not one of remove-order, start-low, record-indication; did you mean 'remove-order'?"]),
+    (lambda text: text + OFFER.format(kind="remove-ordr"), ["one-card.yaml:13:11 CARD-001 'remove-ordr' is not one of remove-order, start-low, start-titration, record-indication; did you mean 'remove-order'?"]),
     (lambda text: text + OFFER.format(kind="remove-order").replace("    drugs: [x]\n", ""), ["one-card.yaml:13:5 CARD-001 expected a member 'drugs'"]),
     (lambda text: text + OFFER.format(kind="start-low"), [f"one-card.yaml:13:5 CARD-006 a suggestion 'start-low' needs '{name}'" for name in ("limit", "product", "product_system", "sig")]),
     (lambda text: text + OFFER.format(kind="record-indication\n    recommended: [defualt]"), ["one-card.yaml:14:18 CARD-006 'defualt' is recommended but not among 'says'; did you mean 'default'?"]),
@@ -216,16 +216,39 @@ SPANISH = """  es:
 def test_a_language_is_only_files() -> None:
     files = card_files()
     files["titration-bedtime.yaml"] = files["titration-bedtime.yaml"].replace("override_reasons:", SPANISH + "override_reasons:")
-    files["override-reasons.yaml"] = files["override-reasons.yaml"].replace(
-        'the patient better"}', 'the patient better", es: "Esta hora conviene más"}'
-    )
     shelf = load_cards(files, CANONICAL)
     card = cards([finding("titration-bedtime")], language="es-MX", shelf=shelf)[0]
     assert card.summary == "La naltrexona a dosis bajas se toma normalmente al acostarse; esta orden indica otra hora."
-    assert card.overrideReasons[0].display == "Esta hora conviene más"
-    assert card.overrideReasons[1].display == "The dose is intended"
+    assert card.overrideReasons[0].display == "Esta hora del día conviene más al paciente"
+    assert "**Referencias**" in (card.detail or "")
     assert "usually taken at bedtime" in cards([finding("titration-bedtime")], language="de", shelf=shelf)[0].detail
     assert "larger than the usual" in cards([finding("titration-step", "too-large")], language="es", shelf=shelf)[0].detail
+
+
+def test_a_card_one_of_whose_texts_lacks_a_language_is_english_as_a_whole() -> None:
+    files = card_files()
+    files["titration-bedtime.yaml"] = files["titration-bedtime.yaml"].replace("override_reasons:", SPANISH + "override_reasons:")
+    files["override-reasons.yaml"] = files["override-reasons.yaml"].replace(', es: "La dosis es la que se quiere"', "")
+    card = cards([finding("titration-bedtime")], language="es", shelf=load_cards(files, CANONICAL))[0]
+    assert card.summary == "Low-dose naltrexone is usually taken at bedtime; this order gives another time."
+    assert {reason.display for reason in card.overrideReasons} >= {"The dose is intended", "This time of day suits the patient better"}
+    assert "**References**" in (card.detail or "")
+
+
+def test_sections_of_two_cards_stand_in_one_language() -> None:
+    files = card_files()
+    files["titration-bedtime.yaml"] = files["titration-bedtime.yaml"].replace("override_reasons:", SPANISH + "override_reasons:")
+    both = [finding("titration-bedtime"), finding("titration-step", "too-large")]
+    (card,) = cards(both, language="es", shelf=load_cards(files, CANONICAL))
+    assert "usually taken at bedtime" in (card.detail or "")
+
+
+def test_a_language_that_lacks_a_text_of_english_is_refused() -> None:
+    files = card_files()
+    files["titration-step.yaml"] = files["titration-step.yaml"].replace(
+        "override_reasons:", SPANISH.replace("default", "too-large") + "override_reasons:"
+    )
+    assert [line.partition(" ")[2] for line in problems(files)] == ["CARD-004 'es' lacks what English has: too-soon"]
 
 
 def test_every_problem_code_is_documented() -> None:

@@ -40,9 +40,17 @@ START = ("titration-start", "above-usual-start")
 LIQUID = drug(strength=Quantity(Decimal(1), "mg/mL"))
 
 
-def made(*findings: Finding, seen: Chart | None = None, **more: Any) -> list[Suggestion]:  # noqa: ANN401
+TITRATION = "Order the usual steps"
+
+
+def suggested(*findings: Finding, seen: Chart | None = None, **more: Any) -> list[Suggestion]:  # noqa: ANN401
     """The suggestions of all cards."""
     return [one for card in cards(findings, seen, **more) for one in card.suggestions]
+
+
+def made(*findings: Finding, seen: Chart | None = None, **more: Any) -> list[Suggestion]:  # noqa: ANN401
+    """The suggestions of all cards but whole titrations, which have tests of their own (test_cards_titration.py)."""
+    return [one for one in suggested(*findings, seen=seen, **more) if not one.label.startswith(TITRATION)]
 
 
 def only(suggestions: list[Suggestion]) -> tuple[Suggestion, Action]:

@@ -136,6 +136,16 @@ def test_what_was_prefetched_or_read_before_the_failure_is_still_told(clinic: Cl
     assert {(one["rule"], one["severity"]) for one in findings(answer)} >= {("opioid-conflict", "critical"), ("incomplete-data", "warning")}
 
 
+def test_of_a_list_without_end_the_first_thousand_are_read_and_the_rest_is_told(clinic: Clinic) -> None:
+    many = [listed(OXYCODONE, dosage(5, "mg", DAILY), supply=30, id=f"m-{number}") for number in range(1001)]
+    for count, expected in ((1000, []), (1001, ["warning"])):
+        request = call(order(LDN_CAPSULE, dosage(4.5)), medications=many[:count])
+        with misbehaving(body(request["prefetch"]["activeMedications"])) as server:
+            answer = clinic.ask(without(request, "activeMedications", "recentMedications", server=server.base))
+        assert "opioid-conflict" in {one["rule"] for one in findings(answer)}
+        assert [finding["severity"] for finding in incomplete(answer)] == expected
+
+
 def test_a_server_that_asks_to_come_back_soon_is_asked_again(clinic: Clinic, pack: Pack) -> None:
     first: set[str] = set()
 

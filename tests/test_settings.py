@@ -40,7 +40,7 @@ def refusal(**given: object) -> list[str]:
 
 def test_without_variables_the_defaults_are_in_force() -> None:
     settings = read_settings()
-    assert settings.model_dump(exclude={"rules_dir", "cards_dir"}) == {
+    assert settings.model_dump(exclude={"rules_dir", "cards_dir", "data_dir"}) == {
         "host": "127.0.0.1",
         "port": 8000,
         "serve_without_authentication": False,
@@ -59,6 +59,11 @@ def test_without_variables_the_defaults_are_in_force() -> None:
         "workers": 1,
         "threads": 128,
         "log_level": "info",
+        "database_url": SecretStr(""),
+        "migrate_database": True,
+        "record_users": True,
+        "keep_decisions_days": 0,
+        "keep_comments_days": 90,
     }
 
 
@@ -84,6 +89,12 @@ def test_each_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "CDS_WORKERS": "2",
         "CDS_THREADS": "1",
         "CDS_LOG_LEVEL": "error",
+        "CDS_DATA_DIR": str(tmp_path / "data"),
+        "CDS_DATABASE_URL": "postgresql://u:secret@db.example.org:5432/cds",
+        "CDS_MIGRATE_DATABASE": "false",
+        "CDS_RECORD_USERS": "false",
+        "CDS_KEEP_DECISIONS_DAYS": "36500",
+        "CDS_KEEP_COMMENTS_DAYS": "1",
     }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
@@ -109,6 +120,12 @@ def test_each_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "workers": 2,
         "threads": 1,
         "log_level": "error",
+        "data_dir": tmp_path / "data",
+        "database_url": SecretStr("postgresql://u:secret@db.example.org:5432/cds"),
+        "migrate_database": False,
+        "record_users": False,
+        "keep_decisions_days": 36500,
+        "keep_comments_days": 1,
     }
     assert str(settings.zone) == "Pacific/Chatham"
     assert set(given) == {f"CDS_{name.upper()}" for name in Settings.model_fields}
@@ -166,6 +183,15 @@ def test_settings_cannot_be_changed_later() -> None:
         ("threads", "0"),
         ("threads", "1025"),
         ("log_level", "loud"),
+        ("database_url", "mysql://u@h/d"),
+        ("database_url", "postgresql+asyncpg://u@h/d"),
+        ("database_url", "postgresql://h"),
+        ("database_url", "postgresql://h:port/d"),
+        ("database_url", "postgresql://h:70000/d"),
+        ("database_url", "sqlite://"),
+        ("database_url", "var/store.sqlite3"),
+        ("keep_decisions_days", "-1"),
+        ("keep_comments_days", "36501"),
     ],
 )
 def test_a_wrong_value_is_refused_with_variable_found_and_allowed(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -36,9 +36,10 @@ def export(form: str, since: datetime | None) -> None:
     """
     settings = read_settings()
     start = since.replace(tzinfo=settings.zone) if since else None
-    lines = lines_since(open_store(settings), start)
-    for part in _csv(lines) if form == "csv" else _json(lines):
-        click.echo(part, nl=False)
+    with open_store(settings) as store:
+        lines = lines_since(store, start)
+        for part in _csv(lines) if form == "csv" else _json(lines):
+            click.echo(part, nl=False)
 
 
 def _csv(lines: Iterable[FeedbackLine]) -> Iterator[str]:

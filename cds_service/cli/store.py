@@ -22,7 +22,8 @@ def store() -> None:
 @store.command()
 def migrate() -> None:
     """Bring the tables up to date; what is up to date stays as it is."""
-    open_store(read_settings()).migrate()
+    with open_store(read_settings()) as tables:
+        tables.migrate()
     click.echo(f"The tables are at step {HEAD}.")
 
 
@@ -36,7 +37,8 @@ def prune(decisions_days: int | None, comments_days: int | None, *, dry_run: boo
     decisions = _before(now, settings.keep_decisions_days if decisions_days is None else decisions_days)
     comments = _before(now, settings.keep_comments_days if comments_days is None else comments_days)
     limits = Limits(decisions=decisions, feedback=decisions, comments=comments, tokens=now - SLACK)
-    counted = (due if dry_run else prune_store)(open_store(settings), limits)
+    with open_store(settings) as tables:
+        counted = (due if dry_run else prune_store)(tables, limits)
     for table, number in counted.items():
         click.echo(f"{table}: {number} {'would be deleted' if dry_run else 'deleted'}")
 

@@ -16,6 +16,8 @@ from cds_service.fhir_reads.pool import FhirPool, Reading
 from cds_service.hooks.discovery import PREFETCH
 
 MOST_PAGES: Final = 25
+MOST_ENTRIES: Final = 1000
+"""Of one search no more are kept: reading each costs a third of a millisecond, and the call must end in time."""
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,256}")
 _ANSWERS: Final = frozenset(["Bundle", "OperationOutcome"])
 Prefetch = Mapping[str, Any]
@@ -79,10 +81,21 @@ def run(search: Search, pool: FhirPool, reading: Reading, window: Window) -> Non
         if target in seen or len(seen) == MOST_PAGES:
             raise ReadFailed(Fault.TOO_MANY_PAGES)
         seen.add(target)
-        search.pages.append(_checked(pool.get(target, reading), search))
+        _keep(_checked(pool.get(target, reading), search), search)
         target = (
             None if window.state(search.kind, {search.key: search.answer}) is Completeness.COMPLETE else _next(search.pages[-1], reading)
         )
+
+
+def _keep(page: dict[str, Any], search: Search) -> None:
+    """Keep a page; raises ReadFailed after keeping as much as there is room for, with a next link that says there is more."""
+    entries = listed(page.get("entry"))
+    room = MOST_ENTRIES - sum(len(listed(kept.get("entry"))) for kept in search.pages)
+    if len(entries) <= room:
+        search.pages.append(page)
+        return
+    search.pages.append({**page, "entry": entries[:room], "link": [*listed(page.get("link")), {"relation": "next"}]})
+    raise ReadFailed(Fault.TOO_LARGE)
 
 
 def _checked(answer: Any, search: Search) -> dict[str, Any]:  # noqa: ANN401 - any JSON value

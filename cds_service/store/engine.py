@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -124,6 +124,14 @@ class Store:
         here, self._process = self._process, None
         if here is not None and here.pid == os.getpid():
             here.engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Use the store for a while: a command does, where the service keeps it open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of all connections."""
+        self.close()
 
     def _here(self) -> _Process:
         """Return this process's own connections, never those that a parent opened."""

@@ -221,7 +221,7 @@ def _attributes(reader: RowReader) -> Iterator[Statement]:
 
 def package_number(code: str) -> int | None:
     """Read a package code as the number that its 11 digits make; `None` for codes of another kind, which sources hold too."""
-    is_padded = len(code) == _PACKAGE_DIGITS + 1 and code.startswith("0")
+    is_padded = len(code) == _PACKAGE_DIGITS + 1 and code.startswith("0") and code.isdigit()
     normal = _PACKAGE.normal(code[1:] if is_padded else code)
     return int(normal) if len(normal) == _PACKAGE_DIGITS and normal.isascii() and normal.isdigit() else None
 

@@ -98,13 +98,13 @@ def drugs_of(shipped: TableDrugIndex, product: Product, shared: Mapping[tuple[st
         return (known,) if known.classes else ()
     if (system, code) in tables.misused:
         return None
-    items = tuple(Ingredient(Concept((Coding(system, str(one)),)), ratio_of(strength)) for one, strength in product.contents)
+    partners = [one for one in (tables.codes.get((system, str(code))) for code, _ in product.contents) if one and one.classes]
+    items = tuple(Ingredient(Concept((Coding(system, str(one)),)), ratio_of(strength)) for one, strength in product.contents if partners)
     match = shipped.find(Medication(Concept((), product.name), Concept((), product.form), items))
     if not isinstance(match, DrugMatch):
-        return () if match is None else None
+        return () if match is None or product.contents else None
     strength = None if isinstance(match.strength, Unknown) or product.is_pack else match.strength
     more = shared.get((match.ingredient, strength), frozenset()) if strength else frozenset[str]()
-    partners = [one for one in (tables.codes.get((system, str(code))) for code, _ in product.contents) if one and one.classes]
     is_ingredient = product.tty in _INGREDIENTS and all(one.classes == match.classes for one in partners)
     drug = Drug(
         name=product.name,
