@@ -1,6 +1,6 @@
 """Kill a server that takes feedback at random moments, and count what was acknowledged and is not in the store.
 
-    python -m benchmarks.feedback_durability --cycles 30
+python -m benchmarks.feedback_durability --cycles 30
 """
 
 import argparse

@@ -27,6 +27,7 @@ from cds_service.web.cds_services import Advisor, cds_services
 from cds_service.web.cors import allow_origins
 from cds_service.web.errors import answer_errors
 from cds_service.web.feedback import FeedbackKeeper, NoStore, feedback
+from cds_service.web.openapi import openapi
 from cds_service.web.operations import operations
 from cds_service.web.trust import CALLED_AS, admit
 
@@ -64,6 +65,7 @@ def create_app(
     app.register_blueprint(cds_services(advisor, settings.hooks_version))
     app.register_blueprint(feedback(services, keeper or NoStore(), lambda: caller(settings).client))
     app.register_blueprint(operations())
+    app.register_blueprint(openapi(advisor.services()))
     app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
 

@@ -1,14 +1,17 @@
 """What the terminology tests share: the shipped files, the indexes over them, and short ways to write a product."""
 
 import csv
+from collections.abc import Iterator
 from functools import cache
 from io import StringIO
 from pathlib import Path
 
+import pytest
+
 from cds_service.cli.terminology import read_terminology
 from cds_service.fhir.elements import Coding, Concept, Ingredient, Medication
 from cds_service.fhir.terminology import ConditionMatch, DrugMatch
-from cds_service.terminology import TableConditionIndex, TableDrugIndex, read_condition_index, read_drug_index
+from cds_service.terminology import TableConditionIndex, TableDrugIndex, read_condition_index, read_drug_index, site_files
 from cds_service.unknown import Unknown
 
 RULES = Path(__file__).parent.parent / "rules"
@@ -76,3 +79,16 @@ def sets_of(*codings: tuple[str, str] | tuple[str, str, str], text: str = "") ->
 def match_of(*codings: tuple[str, str] | tuple[str, str, str], text: str = "") -> ConditionMatch:
     (match,) = conditions().find(Concept(tuple(Coding(*coding) for coding in codings), text))
     return match
+
+
+@pytest.fixture(scope="module")
+def shipped_once() -> Iterator[None]:
+    """Spare tests of a site's files the reading of the shipped tables, each time the same."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(site_files, "read_drug_index", lambda rules: drugs() if rules is files() else read_drug_index(rules))
+        patched.setattr(
+            site_files,
+            "read_condition_index",
+            lambda rules, site: conditions() if rules is files() and not site else read_condition_index(rules, site),
+        )
+        yield

@@ -394,10 +394,11 @@ def test_a_start_and_an_indication_stand_on_one_card_as_alternatives() -> None:
     card = cards([off_label(), start()], chart(conditions=(condition(),)))[0]
     assert [one.label for one in card.suggestions] == [
         "Start with 1.5 mg at bedtime instead",
+        "Order the usual steps from 1.5 mg at bedtime as one titration",
         "Record Fibromyalgia as the reason for this order",
     ]
     assert card.selectionBehavior == "at-most-one"
-    assert len({card.uuid, *(one.uuid for one in card.suggestions)}) == 3
+    assert len({card.uuid, *(one.uuid for one in card.suggestions)}) == 4
 
 
 def test_an_indication_is_offered_once_for_an_order() -> None:

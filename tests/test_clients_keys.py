@@ -1,13 +1,20 @@
 """Key sets: what is read of them, how often, and that a bad key server holds nobody up."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from flask.testing import FlaskClient
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -16,7 +23,7 @@ from cds_service.clients import keys as keys_module
 from cds_service.clients.fetch import fetch, read_source
 from cds_service.clients.keys import LARGEST_KEY_SET, KeySetRefused, KeySets, read_key_set
 from cds_service.clients.registry import Client
-from tests.clients_floor import BASE, ISSUER, SIGN, jwk, key_set, token
+from tests.clients_floor import BASE, ISSUER, SIGN, jwk, key_set, private_key, token
 from tests.web_floor import CALL, client_with
 
 CLIENT = Client("ehr", ISSUER, jwks_url="https://ehr.example.org/jwks")
@@ -266,6 +273,25 @@ def test_a_server_that_hangs_does_not_hold_up_known_keys(source: Source) -> None
     strange.join()
 
 
+def test_a_second_try_holds_nobody_up(sets: KeySets, source: Source) -> None:
+    source.text = None
+    assert not has(sets)
+    source.now += 5
+    source.hold.clear()
+    started = time.monotonic()
+    assert not any(has(sets) for _ in range(5))
+    assert (time.monotonic() - started < 0.3, source.asked) == (True, 2)
+
+
+def test_a_server_that_just_failed_is_not_asked_for_unknown_key_ids(sets: KeySets, source: Source) -> None:
+    assert has(sets)
+    source.text = None
+    source.now += 601
+    assert has(sets)
+    settled(source, 2)
+    assert (has(sets, "strange"), source.asked) == (False, 2)
+
+
 def test_many_at_once_read_the_set_once(sets: KeySets, source: Source) -> None:
     found: list[bool] = []
     threads = [threading.Thread(target=lambda: found.append(has(sets))) for _ in range(30)]
@@ -367,8 +393,25 @@ def test_a_key_server_that_drips_is_cut_off(httpserver: HTTPServer, monkeypatch:
     assert time.monotonic() - started < 1
 
 
-def test_a_key_server_with_a_certificate_of_nobody_is_refused(httpserver: HTTPServer) -> None:
-    assert "no answer" in refusal(lambda: fetch(httpserver.url_for("/jwks").replace("http:", "https:")))
+def own_certificate(folder: Path) -> ssl.SSLContext:
+    """A certificate for this machine that nobody but itself vouches for."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    key, begins = private_key("ES256"), datetime.now(UTC) - timedelta(days=1)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = builder.not_valid_before(begins).not_valid_after(begins + timedelta(days=9)).add_extension(addresses, critical=False)
+    file = folder / "server.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM) + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def test_a_key_server_with_a_certificate_of_nobody_is_refused(tmp_path: Path) -> None:
+    with HTTPServer(host="127.0.0.1", ssl_context=own_certificate(tmp_path)) as server:
+        server.expect_request("/jwks").respond_with_data(key_set())
+        assert refusal(lambda: fetch(server.url_for("/jwks"))) == "CLIENT-021 the key server gave no answer (SSLError)"
 
 
 def test_a_key_set_file_is_read_within_bounds(tmp_path: Path) -> None:

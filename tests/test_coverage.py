@@ -454,3 +454,39 @@ def test_days_of_an_order_in_use_are_exactly_none() -> None:
 
 def test_no_bounds_name_no_first_day() -> None:
     assert first_bound((Dosage(), Dosage(timing=Timing()), bounded(end=TODAY))) is None
+
+
+# --- orders that are over and name no end -----------------------------------------------------------------------------
+
+COURSES = {"completed": Decimal(90), "stopped": Decimal(365)}
+
+
+@pytest.mark.parametrize(
+    ("elements", "days"),
+    [
+        ({"status": "completed", "authored_on": ago(200)}, (110, 200)),
+        ({"status": "completed", "authored_on": ago(90)}, (0, 90)),
+        ({"status": "completed", "authored_on": ago(91)}, (1, 91)),
+        ({"status": "stopped", "authored_on": ago(200)}, (0, 200)),
+        ({"status": "stopped", "authored_on": ago(400)}, (35, 400)),
+        ({"status": "ended", "authored_on": ago(400)}, (0, 400)),
+        ({"status": "completed", "authored_on": ago(200), "repeats_allowed": 2}, (0, 200)),
+        ({"status": "completed", "authored_on": ago(400), "repeats_allowed": 2}, (35, 400)),
+        ({"status": "completed", "authored_on": ago(200), "repeats_allowed": 0}, (110, 200)),
+        ({"status": "completed", "authored_on": ago(200), "supply": supply(5)}, (196, 196)),
+        ({"status": "completed", "authored_on": ago(200), "supply": supply(5, "mg")}, (0, 200)),
+        ({"status": "completed", "authored_on": ago(200), "validity": Period(None, ago(300))}, (0, 200)),
+        ({"status": "completed", "authored_on": ago(200), "validity": Period(ago(150), None)}, (60, 150)),
+        ({"status": "completed", "authored_on": ago(200), "dosages": (bounded(end=ago(100)),)}, (100, 100)),
+        ({"status": "completed", "authored_on": ago(200), "drug": DEPOT}, (0, 200)),
+        ({"status": "completed", "authored_on": ago(200), "resource_type": "MedicationStatement"}, (0, 200)),
+        ({"status": "completed"}, "no-dates"),
+        ({"status": "completed", "authored_on": ago(200), "is_readable": False}, "not-readable"),
+    ],
+)
+def test_an_order_that_is_over_without_an_end_covered_a_course_at_most(elements: dict[str, Any], days: object) -> None:
+    assert told(coverage(replace(PLAIN, **elements), TODAY, {}, COURSES))[1] == days
+
+
+def test_an_order_in_use_is_in_use_however_long() -> None:
+    assert told(coverage(replace(PLAIN, status="active", authored_on=ago(900)), TODAY, {}, COURSES)) == (True, (0, 0))

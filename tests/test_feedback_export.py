@@ -59,7 +59,10 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
 def decision(name: str = "d1", card: str = CARD, **more: Any) -> DecisionRows:  # noqa: ANN401 - columns
     found = {"decision": name, "site_override": "", "kind": "other", "severity": "info", "fate": "shown", "card": card}
     told = ({**found, "position": 0, "rule": "first-rule", "version": 2}, {**found, "position": 1, "rule": "second-rule", "version": 1})
-    again = ({**found, "position": 2, "rule": "first-rule", "version": 2}, {**found, "position": 3, "rule": "hidden", "version": 1, "card": ""})
+    again = (
+        {**found, "position": 2, "rule": "first-rule", "version": 2},
+        {**found, "position": 3, "rule": "hidden", "version": 1, "card": ""},
+    )
     row = made(name, user_reference="Practitioner/u1", site="north", **more).decision
     return DecisionRows(row, ({"uuid": card, "decision": name, "position": 0, "indicator": "info"},), (*told, *again))
 

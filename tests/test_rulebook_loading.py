@@ -13,7 +13,7 @@ from cds_service.rulebook.loader import read_rule
 from cds_service.rulebook.manifest import ServiceText
 from cds_service.rulebook.readiness import is_stale
 from cds_service.rulebook.reading import Reader
-from cds_service.rulebook.rulebook import hash_of
+from cds_service.rulebook.rulebook import Rulebook, hash_of
 from cds_service.rulebook.types import Reference, Rule, Severity, Status, Threshold
 from cds_service.unknown import Unknown
 from tests.rulebook_pack import BROKEN, RULE, TODAY, VOCABULARY, base, pack, rule, span
@@ -248,6 +248,39 @@ def test_the_manifest_holds_what_its_file_says() -> None:
     assert manifest.indications == {"pain", "dependence"}
     assert dict(manifest.signals) == {"dependence": frozenset(["agonist"])}
     assert {name: round(days, 6) for name, days in manifest.depot_durations.items()} == {"ingredient": Decimal(28)}
+    assert dict(manifest.longest_courses) == {}
+
+
+COURSES = """longest_courses:
+  completed: 90 d
+  stopped: 52 wk
+  reference: review
+"""
+
+
+def _with_courses(courses: str) -> Rulebook:
+    return pack({"manifest.yaml": base()["manifest.yaml"] + courses})
+
+
+def test_the_manifest_says_how_long_a_course_without_an_end_lasts() -> None:
+    found = _with_courses(COURSES).manifest.longest_courses
+    assert {name: round(days, 6) for name, days in found.items()} == {"completed": Decimal(90), "stopped": Decimal(364)}
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("reference: review", "reference: revue", "RULE-010 no reference 'revue'; did you mean 'review'?"),
+        ("completed: 90 d", "completd: 90 d", "RULE-002 'longest_courses' has no key 'completd'; did you mean 'completed'?"),
+        ("completed: 90 d", "completed: 90 mg", "RULE-016 'completed' is a time, such as 28 d"),
+        ("completed: 90 d", "completed: long", "RULE-023 'long' is no quantity; write a number, a space and a unit: 4.5 mg/d, 7 d"),
+        ("  reference: review\n", "", "RULE-003 'longest_courses' needs 'reference'"),
+    ],
+)
+def test_a_course_that_cannot_be_read_is_refused(was: str, becomes: str, told: str) -> None:
+    with pytest.raises(RulebookInvalid) as caught:
+        _with_courses(COURSES.replace(was, becomes))
+    assert [f"{problem.code} {problem.message}" for problem in caught.value.problems] == [told]
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,9 @@ def test_the_store_holds_nothing_of_the_patient(pack: Pack, store: Store) -> Non
     made = written(pack, request)
     store.write(lambda connection: keep_decisions(connection, [made]))
     kept = "\n".join(
-        str(tuple(row)) for table in metadata.sorted_tables for row in store.read(lambda connection, t=table: connection.execute(select(t)).all())  # type: ignore[misc]
+        str(tuple(row))
+        for table in metadata.sorted_tables
+        for row in store.read(lambda connection, t=table: connection.execute(select(t)).all())  # type: ignore[misc]
     )
     assert made.decision["id"] in kept
     words = set(_texts({"context": request["context"], "prefetch": request.get("prefetch")})) - {request["context"]["userId"]}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.errors import StoreUnavailable
@@ -49,7 +49,9 @@ def test_an_address_names_a_database(address: str, expected: str) -> None:
     assert database_url(address, Path("/data")).render_as_string() == expected
 
 
-@pytest.mark.parametrize("address", ["mysql://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite://", "sqlite:///:memory:", "x", "postgresql://h"])
+@pytest.mark.parametrize(
+    "address", ["mysql://u@h/d", "postgresql+asyncpg://u@h/d", "sqlite://", "sqlite:///:memory:", "x", "postgresql://h"]
+)
 def test_an_address_of_anything_else_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="not a database address"):
         database_url(address, Path("/data"))
@@ -64,12 +66,9 @@ def test_work_is_committed_when_it_returns_and_undone_when_it_fails(store: Store
 
 def test_a_clash_of_keys_is_a_mistake_of_the_program_not_an_absence(store: Store) -> None:
     for _ in range(2):
-        try:
+        with pytest.raises(IntegrityError) as clash:
             store.write(lambda connection: connection.execute(replay.insert(), [token("same"), token("same")]))
-        except IntegrityError as error:
-            assert "2026" not in str(error)  # values stay out of texts
-        else:
-            pytest.fail("the key was taken twice")
+        assert "[SQL parameters hidden" in str(clash.value)
     assert rows(store, replay) == []
 
 
@@ -183,7 +182,7 @@ def test_a_postgresql_that_is_not_there_is_told_without_its_address() -> None:
 
 def test_what_is_no_database_is_told_by_its_kind_of_error(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite3").write_bytes(b"this is no database, however long one looks at it" * 50)
-    with opened("sqlite", tmp_path) as store, pytest.raises(StoreUnavailable, match="away: DatabaseError SQLITE_NOTADB$"):
+    with opened("sqlite", tmp_path) as store, pytest.raises(StoreUnavailable, match=r"away: DatabaseError SQLITE_NOTADB$"):
         store.read(lambda _: None)
 
 
@@ -202,7 +201,12 @@ def test_a_writer_gives_up_when_its_own_process_writes_too_long(tmp_path: Path) 
     with opened("sqlite", tmp_path, patience=0.1) as store:
         started, end = threading.Event(), threading.Event()
         store.migrate()
-        slow = threading.Thread(target=lambda: store.write(lambda _: (started.set(), end.wait(5))))
+
+        def hold(_: Connection) -> None:
+            started.set()
+            end.wait(5)
+
+        slow = threading.Thread(target=store.write, args=(hold,))
         slow.start()
         started.wait(5)
         with pytest.raises(StoreUnavailable, match="busy: others have been writing for too long"):
@@ -215,7 +219,12 @@ def test_tables_that_vanish_are_made_again(store: Store, monkeypatch: pytest.Mon
     monkeypatch.setattr(engine_module, "_REST_SECONDS", 0.0)
     store.migrate()
     store.write(lambda connection: (connection.execute(text("DROP TABLE replay")), connection.execute(text("DELETE FROM alembic_version"))))
-    store.write(lambda connection: [connection.execute(text(f"DROP TABLE {name}")) for name in ("feedback_comments", "feedback_reasons", "feedback", "findings", "cards", "decisions")])
+    store.write(
+        lambda connection: [
+            connection.execute(text(f"DROP TABLE {name}"))
+            for name in ("feedback_comments", "feedback_reasons", "feedback", "findings", "cards", "decisions")
+        ]
+    )
     with pytest.raises(StoreUnavailable):
         store.write(lambda connection: connection.execute(replay.insert(), token("lost")))
     store.write(lambda connection: connection.execute(replay.insert(), token("kept")))
@@ -237,12 +246,12 @@ def test_transactions_that_lock_each_other_out_are_tried_again(tmp_path: Path) -
         both = threading.Barrier(2)
 
         def update(first: str, second: str, tries: list[int]) -> None:
-            def work(connection: object) -> None:
+            def work(connection: Connection) -> None:
                 tries.append(1)
-                connection.execute(text(f"UPDATE replay SET expires = now() WHERE token = '{first}'"))  # type: ignore[attr-defined]
+                connection.execute(replay.update().where(replay.c.token == first).values(expires=NOON))
                 if len(tries) == 1:
                     both.wait(5)
-                connection.execute(text(f"UPDATE replay SET expires = now() WHERE token = '{second}'"))  # type: ignore[attr-defined]
+                connection.execute(replay.update().where(replay.c.token == second).values(expires=NOON))
 
             store.write(work)
 

@@ -44,8 +44,7 @@ def test_of_many_threads_and_stores_one_is_first(store: Store) -> None:
     other = store_at(store.url.render_as_string(hide_password=False))
     answers: list[bool] = []
     threads = [
-        threading.Thread(target=lambda one=one: answers.append(memory(one).first_use("a", "1", LATER)))  # type: ignore[misc]
-        for one in [store, other] * 10
+        threading.Thread(target=lambda one=one: answers.append(memory(one).first_use("a", "1", LATER))) for one in [store, other] * 10
     ]
     for thread in threads:
         thread.start()

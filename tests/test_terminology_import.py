@@ -25,7 +25,6 @@ from tests.rxnorm_release import (
     ACETAMINOPHEN,
     METFORMIN,
     NALTREXONE,
-    OXYCODONE,
     ReleaseRows,
     archived,
     conso,
@@ -34,8 +33,9 @@ from tests.rxnorm_release import (
     small_release,
     write_large,
 )
-from tests.terminology_folder import NDC, RXNORM, coded, files, strength
+from tests.terminology_folder import NDC, RXNORM, coded, files, shipped_once, strength  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.usefixtures("shipped_once")
 CONCERNED = {7804, 7243, 7052, 1819}
 Change = Callable[[ReleaseRows], object]
 
@@ -102,9 +102,7 @@ OXYCODONE_7 = "oxycodone: opioid opioid-agonist: 7 mg/{piece}"
         (RXNORM, "0", "another drug"),
     ],
 )
-def test_a_code_that_the_shipped_tables_lack_is_told_by_the_index(
-    drugs: TableDrugIndex, system: str, code: str, expected: str
-) -> None:
+def test_a_code_that_the_shipped_tables_lack_is_told_by_the_index(drugs: TableDrugIndex, system: str, code: str, expected: str) -> None:
     assert told(drugs, (system, code)) == expected
 
 
@@ -388,7 +386,9 @@ def test_a_spoilt_work_file_is_begun_anew(tmp_path: Path) -> None:
 def test_a_second_import_at_the_same_time_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "index.sqlite.importing") as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(RulebookInvalid, match=r"index\.sqlite:1:1 TERM-017 the index cannot be written: another import is at work on it"):
+        with pytest.raises(
+            RulebookInvalid, match=r"index\.sqlite:1:1 TERM-017 the index cannot be written: another import is at work on it"
+        ):
             imported(tmp_path)
     other.close()
 
@@ -402,8 +402,17 @@ def test_an_index_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_the_new_index_is_on_the_disk_before_it_takes_the_place_of_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     real_sync, real_replace = rxnorm_import._sync, Path.replace  # noqa: SLF001
-    monkeypatch.setattr(rxnorm_import, "_sync", lambda path: (done.append(f"sync {path.name}"), real_sync(path)))
-    monkeypatch.setattr(Path, "replace", lambda self, to: (done.append(f"replace {to.name}"), real_replace(self, to))[1])
+
+    def sync(path: Path) -> None:
+        done.append(f"sync {path.name}")
+        real_sync(path)
+
+    def replace(path: Path, target: Path) -> Path:
+        done.append(f"replace {target.name}")
+        return real_replace(path, target)
+
+    monkeypatch.setattr(rxnorm_import, "_sync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
     imported(tmp_path)
     assert done == ["sync index.sqlite.new", "replace index.sqlite", f"sync {tmp_path.name}"]
 

@@ -106,7 +106,7 @@ def test_without_an_origin_no_cors_header_is_sent() -> None:
         ("POST", "/cds-services/some-order-sign", b"{", "application/json", 400),
         ("POST", "/cds-services/some-order-sign", CALL, "text/plain", 415),
         ("POST", "/cds-services/some-order-sign", CALL.ljust(2000), "application/json", 413),
-        ("POST", "/cds-services/some-order-sign/feedback", b"{}", "application/json", 404),
+        ("POST", "/cds-services/some-order-sign/feedback", b"{}", "application/json", 400),
         ("POST", "/cds-services/some-order-sign", CALL, "application/json", 200),
     ],
 )

@@ -18,6 +18,8 @@ COMMANDS: Final = MappingProxyType(
         "check": "cds_service.cli.rules",
         "test": "cds_service.cli.rules",
         "evaluate": "cds_service.cli.evaluate",
+        "doctor": "cds_service.cli.doctor",
+        "call": "cds_service.cli.call",
         "schema": "cds_service.cli.rules",
         "terminology": "cds_service.cli.terminology",
         "feedback": "cds_service.cli.feedback",

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cds_service.facts.dose_class import DoseClasses
-from cds_service.facts.exposures import is_start, key, referred_key, same_ingredient
+from cds_service.facts.exposures import is_same, is_start, key, referred_key, same_ingredient
 from cds_service.facts.history import first_day, same_drug
 from cds_service.facts.registry import Fact, Item, Value
 from cds_service.facts.steps import lines_of, steps, why_unreadable
@@ -52,7 +52,7 @@ def _values(record: MedicationRecord, order: MedicationRecord, today: date, clas
 
 def _repeats(record: MedicationRecord, order: MedicationRecord, today: date) -> bool | Unknown:
     """Tell whether two drafts order the same twice; a later day, another time of day or another dose is a plan and no slip."""
-    if not (record.is_draft and is_start(record) and is_start(order) and same_drug(record, order)):
+    if not (record.is_draft and is_start(record) and is_start(order) and same_drug(record, order)) or is_same(record, order):
         return False
     if first_day(record, today) != first_day(order, today):
         return False
