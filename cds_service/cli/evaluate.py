@@ -1,9 +1,10 @@
 """Floor 8: `cds-service evaluate REQUEST.json`: what the service would answer, and why, line by line."""
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,7 +18,8 @@ from cds_service.rulebook.types import Outcome, TraceLine
 from cds_service.service import Decision
 from cds_service.settings import read_settings
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EVERY: Final = ("fired", "quiet", "held", "incomplete")
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -33,7 +35,7 @@ def evaluate(request_file: Path, today: datetime | None, *, explain: bool, as_js
     advisor = PackAdvisor(pack, settings.zone, wishes_of(settings, with_trace=explain), lambda: now)
     body = request_file.read_bytes()
     decision = advisor.decide(read_call(body, _hook_of(body)))
-    click.echo(json_text(answer_of(decision)) if as_json else "\n".join([*_cards(decision), *(_explained(decision) if explain else ())]))
+    click.echo(json_text(answer_of(decision)) if as_json else "\n".join([*_cards(decision), *(report(decision) if explain else ())]))
 
 
 def _hook_of(body: bytes) -> Any:  # noqa: ANN401 - whatever the request names; read_call judges it
@@ -54,9 +56,11 @@ def _cards(decision: Decision) -> list[str]:
     return [f"[{card.indicator}] {card.summary}\n\n{card.detail}\n" for card in decision.cards]
 
 
-def _explained(decision: Decision) -> list[str]:
+def report(decision: Decision, states: Collection[str] = EVERY) -> list[str]:
+    """Tell what data was there and how each rule came to its answer; `states` keeps the outcomes worth telling."""
     completeness = ", ".join(f"{kind.value} {state.value}" for kind, state in sorted(decision.completeness.items())) or "nothing was needed"
-    return [f"Data: {completeness}", "", *(line for outcome in decision.outcomes for line in _outcome(outcome))]
+    told = [outcome for outcome in decision.outcomes if outcome.state in states]
+    return [f"Data: {completeness}", "", *(line for outcome in told for line in _outcome(outcome))]
 
 
 def _outcome(outcome: Outcome) -> list[str]:
