@@ -108,3 +108,18 @@ def test_an_injection_in_words_is_no_daily_dose(answer: Answer) -> None:
 def test_two_lines_of_words_keep_their_sequence(answer: Answer) -> None:
     lines = [{"sequence": 1, "text": "1 capsule at bedtime for 14 days"}, {"sequence": 2, "text": "2 capsules at bedtime"}]
     assert said(answer, START_CAPSULE, *lines)[0] == {"low": 1.5, "high": 3}
+
+
+@pytest.mark.parametrize(
+    ("medication", "note", "dose"),
+    [
+        (INGREDIENT, "NALTREXONE (LDN) 4.5 MG CAP - COMPOUND", {"low": 4.5, "high": 4.5}),
+        (concept("COMPOUND - SEE NOTE"), "naltrexone 4.5 mg capsules", {"low": 4.5, "high": 4.5}),
+        (INGREDIENT, "patient stopped oxycodone 5 mg last week", "unknown"),
+        (CAPSULE, "naltrexone 1.5 mg capsules", {"low": 4.5, "high": 4.5}),
+    ],
+)
+def test_the_note_of_a_compound_gives_what_the_product_does_not_say(medication: Json, note: str, dose: Any, answer: Answer) -> None:  # noqa: ANN401
+    draft = order(medication, {**ONE_CAPSULE}, note=[{"text": note}])
+    finding = findings(answer(call(draft, medications=[BEFORE], conditions=[condition(FIBROMYALGIA)])))[0]
+    assert finding["dailyDoseMg"] == dose

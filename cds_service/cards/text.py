@@ -16,7 +16,8 @@ _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKDOWN: Final = {**_ENTITIES, **{mark: f"\\{mark}" for mark in "\\`*_[]~|#{}"}}
 _PLAIN: Final = {"<": "\u2039", ">": "\u203a", "[": "(", "]": ")", "{": "(", "}": ")", "`": "'", **dict.fromkeys("*_~|#\\", " ")}
 _OPENERS: Final = frozenset("-+=")
-_IN_DOMAINS: Final = frozenset("-_")
+_ENDS: Final = frozenset(["", *" .,;:!?)(/'\""])
+"""What stands beside a dot that joins no two parts of an address."""
 
 
 def markdown_text(value: object) -> str:
@@ -113,13 +114,14 @@ def _folded(text: str) -> str:
 
 
 def _without_links(text: str) -> str:
-    """Break what GFM links by itself: "://", "www.", "@", and a dot between two letters (USERS.md, section 4)."""
+    """Break what renderers link by themselves: "://", "@", and each dot inside a word that is no decimal point."""
     broken = text.replace("://", ": //").replace("@", " at ")
     parts = broken.split(".")
     joined = parts[0]
     for part in parts[1:]:
-        touches = joined[-1:].isalpha() and (part[:1].isalnum() or part[:1] in _IN_DOMAINS)
-        joined += f". {part}" if touches else f".{part}"
+        before, after = joined[-1:], part[:1]
+        is_inside = before not in _ENDS and after not in _ENDS and not (before.isdecimal() and after.isdecimal())
+        joined += f". {part}" if is_inside else f".{part}"
     return joined
 
 

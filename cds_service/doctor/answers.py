@@ -181,8 +181,7 @@ def _empties(value: object, place: str) -> Say:
         yield f"{place} is empty; leave it out"
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if name not in _NOT_OURS:
-                yield from _empties(inner, f"{place}.{name}")
+            yield from _empties(True if inner and name in _NOT_OURS else inner, f"{place}.{name}")
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _empties(inner, f"{place}[{number}]")

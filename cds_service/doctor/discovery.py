@@ -88,7 +88,7 @@ def _template(name: str, query: object) -> Iterator[Finding]:
     if not isinstance(query, str):
         yield problem(name, "is no text")
         return
-    if not _TEMPLATE.fullmatch(_TOKEN.sub("x", query)):
+    if not _TEMPLATE.fullmatch(_TOKEN.sub("Xx", query)):
         yield problem(name, "is no relative FHIR address such as Patient/{{context.patientId}} or Condition?patient={{context.patientId}}")
         return
     yield from _tokens(name, query)

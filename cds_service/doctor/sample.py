@@ -18,9 +18,10 @@ def request_for(service: Service, recorded: Request) -> dict[str, Any]:
     """
     hook = service["hook"]
     context = recorded["context"]
-    drafts = {"draftOrders": context["draftOrders"]} if hook in _ORDER_HOOKS else {}
-    selections = {"selections": _references(context["draftOrders"])} if hook == "order-select" else {}
-    prefetch = _prefetch(service.get("prefetch", {}), recorded.get("prefetch", {}))
+    orders = context.get("draftOrders", {"resourceType": "Bundle", "type": "collection"})
+    drafts = {"draftOrders": orders} if hook in _ORDER_HOOKS else {}
+    selections = {"selections": _references(orders)} if hook == "order-select" else {}
+    prefetch = _prefetch(_templates(service), recorded.get("prefetch", {}))
     return {
         "hook": hook,
         "hookInstance": str(uuid.uuid4()),
@@ -32,6 +33,12 @@ def request_for(service: Service, recorded: Request) -> dict[str, Any]:
 def _references(bundle: Request) -> list[str]:
     resources = [entry["resource"] for entry in bundle.get("entry", ())]
     return [f"{resource['resourceType']}/{resource['id']}" for resource in resources]
+
+
+def _templates(service: Service) -> Mapping[str, str]:
+    """Return the templates that can be read."""
+    sent = service.get("prefetch")
+    return {key: query for key, query in sent.items() if isinstance(query, str)} if isinstance(sent, dict) else {}
 
 
 def _prefetch(templates: Mapping[str, str], recorded: Request) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def is_being_stopped(draft: MedicationRecord, chart: Chart) -> bool | Unknown:
 
 def is_same(record: MedicationRecord, order: MedicationRecord) -> bool:
     """Tell whether a listed record is the order itself, echoed on the list."""
-    return bool(order.id) and key(record) == key(order)
+    is_one_drug = same_ingredient(record, order) or not (_ingredient(record) and _ingredient(order))
+    return bool(order.id) and key(record) == key(order) and is_one_drug
 
 
 def key(record: MedicationRecord) -> str:

@@ -1,7 +1,7 @@
 """Floor 2: reads one call's drafts and prefetch into a Chart, of which only what concerns a rule is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -24,12 +24,17 @@ from cds_service.fhir.resources import (
     referable,
 )
 from cds_service.fhir.terminology import ConditionIndex, ConditionMatch, DrugIndex, DrugMatch
-from cds_service.fhir.values import concept, local_reference, safe_word, text_of
+from cds_service.fhir.values import concept, listed, local_reference, members, safe_word, text_of
+from cds_service.quantities import Quantity
 from cds_service.unknown import Unknown
 
 MOST_VALIDATED: Final = 100
 """Of each list no more are given to fhir.resources (about 0.5 ms each); the readers check what a rule reads by themselves."""
 
+LONGEST_NOTE: Final = 200
+"""Characters; a longer note is no name of a product."""
+
+NO_STRENGTH: Final = Unknown("no-strength")
 _DRAFT_TYPES: Final = frozenset(["MedicationRequest", DSTU2_ORDER])
 _REFERRED_TYPES: Final = frozenset(["Medication", "Substance", "Condition"])
 _NEVER_TAKEN: Final = frozenset(["entered-in-error", "cancelled", "not-taken", "not-done", "declined"])
@@ -76,7 +81,7 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
     orders = tuple(
         medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED) for number, (_, seen) in enumerate(found)
     )
-    own = frozenset(_identity(seen.raw) for _, seen in found) - {""}
+    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw))
     medications = _medications(read, own, find_drug, around)
     problems = _conditions(read, cache(conditions.find), around)
     born, spoilt_patient = _birth_date(read, around)
@@ -122,9 +127,29 @@ def _concerning(drafts: Iterable[Entry], find_drug: FindDrug, resolve: Resolve) 
         if entry.raw is None or entry.resource_type not in _DRAFT_TYPES:
             continue
         medication = ordered_medication(entry.raw, resolve)
-        drug = find_drug(medication) if medication is not None else None
+        drug = _told_drug(entry.raw, medication, find_drug) if medication is not None else None
         if medication is not None and drug is not None:
             yield index, Sighting(entry.raw, _where(entry), medication, drug)
+
+
+def _told_drug(raw: RawResource, medication: Medication, find_drug: FindDrug) -> DrugMatch | Unknown | None:
+    """Find the drug of an order; the note of a compound may name it, or its strength, where the product does not."""
+    drug = find_drug(medication)
+    lacks_strength = isinstance(drug, DrugMatch) and drug.strength == NO_STRENGTH
+    note = _note(raw) if lacks_strength or isinstance(drug, Unknown) else ""
+    noted = find_drug(Medication(Concept(text=note))) if note else None
+    if not isinstance(noted, DrugMatch) or noted.contradicts:
+        return drug
+    if isinstance(drug, DrugMatch):
+        is_same = (noted.ingredient, noted.classes) == (drug.ingredient, drug.classes)
+        return replace(drug, strength=noted.strength) if is_same else drug
+    return noted if isinstance(noted.strength, Quantity) else drug  # a drug without a strength is a remark, not a product
+
+
+def _note(raw: RawResource) -> str:
+    """Return the text of an order's only note; several are a conversation, not a product."""
+    notes = [text_of(members(note).get("text")) for note in listed(raw.get("note"))]
+    return notes[0] if len(notes) == 1 and len(notes[0]) <= LONGEST_NOTE else ""
 
 
 def _where(entry: Entry) -> str:
@@ -137,6 +162,11 @@ def _identity(raw: RawResource | None) -> str:
     """Return `Type/id` as sent, empty for a resource without an id, which is never taken for another one."""
     resource_id = text_of(raw.get("id")) if raw is not None else ""
     return f"{text_of(raw.get('resourceType'))}/{resource_id}" if raw is not None and resource_id else ""
+
+
+def _echo(seen: Sighting) -> tuple[str, str]:
+    """Tell one order from another: by its name and its drug, since an id that comes twice must not hide a second drug."""
+    return _identity(seen.raw), seen.drug.ingredient if isinstance(seen.drug, DrugMatch) else ""
 
 
 def _selected(selections: tuple[str, ...] | None, drafts: Iterable[Entry], found: Iterable[int]) -> frozenset[int]:
@@ -155,19 +185,20 @@ def _addresses(entry: Entry) -> frozenset[str]:
     return frozenset([_identity(entry.raw), resource_id, entry.full_url, local_reference(entry.full_url)]) - {""}
 
 
-def _medications(read: Iterable[Portion], own: frozenset[str], find_drug: FindDrug, around: Surroundings) -> _Listed:
+def _medications(read: Iterable[Portion], own: frozenset[tuple[str, str]], find_drug: FindDrug, around: Surroundings) -> _Listed:
     """Read the listed medications that concern a rule, each once and none that is also a draft."""
     spoilt: set[Kind] = set()
-    sightings: dict[str, tuple[Sighting, frozenset[Kind]]] = {}
+    sightings: dict[tuple[str, str], tuple[Sighting, frozenset[Kind]]] = {}
+    own_ids = frozenset(identity for identity, _ in own)
     for portion in read:
         for entry in portion.entries:
-            if _identity(entry.raw) in own:
-                continue
             seen, is_lost = _sighting(entry, find_drug, around)
+            if _identity(entry.raw) in own_ids and (seen is None or _echo(seen) in own):
+                continue
             if is_lost:
                 spoilt |= portion.concerns - (_NOT_OF_LISTS if entry.resource_type else frozenset())
             elif seen is not None:
-                key = _identity(seen.raw) or entry.place
+                key = _echo(seen) if _identity(seen.raw) else (entry.place, "")
                 earlier, kinds = sightings.get(key, (seen, frozenset()))
                 sightings[key] = (earlier, kinds | portion.concerns)
     records = [medication_record(seen, around, is_validated=number < MOST_VALIDATED) for number, (seen, _) in enumerate(sightings.values())]
@@ -192,7 +223,7 @@ def _sighting(entry: Entry, find_drug: FindDrug, around: Surroundings) -> tuple[
     if is_of_other_patient(raw, around.patient_id):
         return None, True
     medication = ordered_medication(raw, around.resolve)
-    drug = find_drug(medication) if medication is not None else Unknown("no-drug")
+    drug = _told_drug(raw, medication, find_drug) if medication is not None else Unknown("no-drug")
     if isinstance(drug, Unknown) or medication is None:
         return None, text_of(raw.get("status")).lower() not in _NEVER_TAKEN
     return (Sighting(raw, _where(entry), medication, drug), False) if drug is not None else (None, False)

@@ -101,8 +101,8 @@ def number(value: Any) -> Decimal | None:  # noqa: ANN401 - any JSON value
     if isinstance(value, int) and abs(value) > LARGEST:
         return None  # before the costly conversion of a number of a million digits
     exact = Decimal(value)
-    if not exact.is_finite() or abs(exact) > LARGEST:
-        return None
+    if not exact.is_finite() or exact.adjusted() > LARGEST.adjusted() or abs(exact) > LARGEST:
+        return None  # by its exponent first: arithmetic with one of millions overflows
     has_sane_size = exact.adjusted() >= _SMALLEST_MAGNITUDE and len(exact.as_tuple().digits) <= _MOST_DIGITS
     return exact if has_sane_size else (Decimal(0) if exact.is_zero() else None)
 
