@@ -11,6 +11,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -46,7 +47,7 @@ def read(body: bytes) -> None:
 
 def _fuzz(folder: str, seconds: int) -> None:
     """Run atheris; it ends the process itself."""
-    import atheris  # noqa: PLC0415 - optional
+    atheris = import_module("atheris")  # optional: where it is not installed the program ends here
 
     with atheris.instrument_imports(include=["cds_service.fhir", "cds_service.hooks"]):
         _advisor()

@@ -3,11 +3,14 @@
 import copy
 import json
 import re
+import shlex
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -17,12 +20,14 @@ from werkzeug import Request, Response
 
 from cds_service.cli.call import recorded_request
 from cds_service.cli.main import commands
+from cds_service.clients.registry import read_registry
 from cds_service.doctor.answers import complaints, remarks
 from cds_service.doctor.examination import Wish, base_of, examine
 from cds_service.doctor.port import Ehr, Finding, Reply
 from cds_service.doctor.sample import request_for
 from cds_service.doctor.trust import Signer
-from tests.clients_floor import BASE, ISSUER, private_key, registry_file
+from cds_service.settings import Settings
+from tests.clients_floor import BASE, ISSUER, key_set, private_key, registry_file
 from tests.clinic import Json
 from tests.web_floor import FakeAdvisor, client_with
 
@@ -89,7 +94,7 @@ FAULTLESS = {
 }
 
 
-def examined(wish: Wish | None = None, **changed: Reply) -> list[Finding]:
+def examined(changed: Mapping[str, Reply], wish: Wish | None = None) -> list[Finding]:
     return list(examine(Ehr(Played(changed), lambda _: "", PAGE), BASE, ORDER, wish or Wish()))
 
 
@@ -119,7 +124,7 @@ def test_this_service_has_nothing_to_stumble_over(client: FlaskClient) -> None:
 
 
 def test_a_faultless_service_of_somebody_else_has_nothing_either() -> None:
-    findings = examined()
+    findings = examined({})
     assert not_ok(findings) == []
     assert [finding.check for finding in findings] == [
         "discovery",
@@ -176,25 +181,25 @@ MOVED = Reply(308, {"location": "/elsewhere"})
     ],
 )
 def test_each_fault_is_told_in_plain_words(part: str, reply: Reply, level: str, words: str) -> None:
-    found = not_ok(examined(**{part: reply}))
+    found = not_ok(examined({part: reply}))
     assert [one for one in found if one[0] == level and words in one[1]] != [], found
 
 
 def test_a_service_that_looks_at_no_token_is_remarked() -> None:
-    found = not_ok(examined(garbage=said({"services": []}), unsigned=said({"services": []})))
+    found = not_ok(examined({"garbage": said({"services": []}), "unsigned": said({"services": []})}))
     assert found == [("note", "are not looked at: whoever reaches the service gets answers")]
 
 
 def test_a_browser_page_that_must_be_able_to_call_makes_its_refusal_a_problem() -> None:
-    assert {level for level, _ in not_ok(examined(Wish(is_browser_needed=True), preflight=Reply(204)))} == {"problem"}
+    assert {level for level, _ in not_ok(examined({"preflight": Reply(204)}, Wish(is_browser_needed=True)))} == {"problem"}
 
 
 def test_after_no_answer_nothing_more_is_asked() -> None:
-    assert len(examined(discovery=Reply(0, trouble="x"))) == 1
+    assert len(examined({"discovery": Reply(0, trouble="x")})) == 1
 
 
 def test_feedback_is_left_out_on_wish() -> None:
-    assert "feedback" not in {finding.check for finding in examined(Wish(with_feedback=False))}
+    assert "feedback" not in {finding.check for finding in examined({}, Wish(with_feedback=False))}
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_feedback_is_left_out_on_wish() -> None:
 )
 def test_each_fault_of_a_service_description_is_told(change: Json, words: str) -> None:
     service = {name: value for name, value in {**SERVICE, **change}.items() if value is not ...}
-    found = not_ok(examined(discovery=said({"services": [service]})))
+    found = not_ok(examined({"discovery": said({"services": [service]})}))
     assert [says for _, says in found if words in says] != [], found
 
 
@@ -233,7 +238,7 @@ def test_each_fault_of_a_service_description_is_told(change: Json, words: str) -
     "query", ["Patient/{{context.patientId}}", "{{context.userId}}", "Condition?patient={{context.patientId}}&code:in=x"]
 )
 def test_right_templates_pass(query: str) -> None:
-    assert not_ok(examined(discovery=said({"services": [{**SERVICE, "prefetch": {"a": query}}]}))) == []
+    assert not_ok(examined({"discovery": said({"services": [{**SERVICE, "prefetch": {"a": query}}]})})) == []
 
 
 FULL: Json = {
@@ -388,7 +393,7 @@ def played(httpserver: HTTPServer) -> Iterator[str]:
     """A faultless service on a port of its own."""
 
     def answer(request: Request) -> Response:
-        reply = Played({}).send(request.method, f"{BASE}{request.path}", request.headers, request.get_data())
+        reply = Played({}).send(request.method, f"{BASE}{request.path}", dict(request.headers), request.get_data())
         return Response(reply.body, reply.status, {**reply.headers, "X-Path": request.path})
 
     httpserver.expect_request(re.compile("/.*")).respond_with_handler(answer)
@@ -494,3 +499,54 @@ def test_a_file_that_is_no_request_is_refused(content: str, tmp_path: Path) -> N
 def test_a_service_for_the_hook_must_be_there(played: str) -> None:
     result = CliRunner().invoke(commands, ["call", "--fixture", "sandbox-order-select", "--url", played])
     assert "REQ-103: found no service for the hook 'order-select'" in str(result.exception)
+
+
+CONNECT = sorted((ROOT / "docs/connect").glob("*.md"))
+SECTIONS = ["What to type in", "Scopes", "Prefetch", "The first request to expect"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(one) for one in found]
+
+
+@pytest.mark.parametrize("page", CONNECT, ids=lambda page: page.stem)
+def test_each_connection_pack_says_what_an_integrator_needs(page: Path, client: FlaskClient) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [section for section in SECTIONS if f"\n## {section}\n" not in text] == []
+    assert page.stem == "sandbox" or "\n## Unproven\n" in text
+    table = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|$", text, re.MULTILINE))
+    services = client.get("/cds-services").get_json()["services"]
+    assert table == services[0]["prefetch"]
+    named = set(re.findall(r"/cds-services/([\w-]+)", text))
+    assert named <= {service["id"] for service in services}
+    assert set(re.findall(r"CDS_[A-Z_]+", text)) <= {f"CDS_{name.upper()}" for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("page", CONNECT, ids=lambda page: page.stem)
+def test_each_registry_of_a_connection_pack_can_be_read(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_bytes(key_set())
+    for number, block in enumerate(blocks(page, "toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block, encoding="utf-8")
+        assert read_registry(file).clients
+
+
+@pytest.mark.parametrize(
+    "line", [line for page in [*CONNECT, ROOT / "README.md"] for block in blocks(page, "sh") for line in block.splitlines()]
+)
+def test_each_command_of_a_connection_pack_is_one(line: str, played: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = shlex.split(line, comments=True)
+    if words[:1] != ["cds-service"]:
+        return
+    monkeypatch.chdir(ROOT)
+    if words[1] == "call" and "sandbox-order-sign" in words:
+        assert run(*words[1:-1], played)[0] == 0
+    elif words[1] == "evaluate":
+        assert run(*words[1:])[0] == 0
+    else:  # needs files or addresses of a site: its options at least must be right
+        arguments = [word if not word.endswith(".pem") else str(ROOT / "README.md") for word in words[2:]]
+        command: Value = commands.get_command(click.Context(commands), words[1])
+        while isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), arguments.pop(0))
+        assert command.make_context(words[1], arguments)

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -64,7 +65,7 @@ def test_whatever_is_sent_gets_an_answer_that_the_document_describes(path: str, 
 
     @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=st.one_of(operation.as_strategy(), operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)))
-    def holds(case: schemathesis.Case) -> None:
+    def holds(case: "schemathesis.Case[Any]") -> None:
         case.call_and_validate(checks=PROMISES)
 
     holds()

@@ -236,6 +236,46 @@ def test_chains_of_merged_codes_are_followed_and_circles_lead_nowhere(tmp_path: 
     assert [told(index, (RXNORM, code)) for code in ("9900101", "9900102", "9900103", "9900014", "9900105")] == expected
 
 
+def test_a_concept_that_is_there_keeps_its_packages_whatever_the_archive_says(tmp_path: Path) -> None:
+    def change(rows: ReleaseRows) -> None:
+        assert rows.archive is not None
+        rows.archive += [archived(9900014, 9900011), archived(9900011, 9900011)]
+
+    index = index_of(tmp_path, change)
+    assert [told(index, (NDC, code)) for code in ("99999000301", "99999000101")] == ["another drug", OXYCODONE_7]
+
+
+def test_links_and_strengths_of_other_sources_do_not_count(tmp_path: Path) -> None:
+    def change(rows: ReleaseRows) -> None:
+        rows.links.append(f"{OXYCODONE}||CUI|RO|9900004||CUI|has_ingredient|1||NDDF|RXNORM||||4096|")
+        rows.attributes.append(sat(9900001, "RXN_STRENGTH", "9 MG", "NDDF"))
+
+    index = index_of(tmp_path, change)
+    assert [told(index, (RXNORM, code)) for code in ("9900014", "9900011")] == ["another drug", OXYCODONE_7]
+
+
+def test_a_brand_that_other_products_share_adds_no_ingredient_and_a_sum_of_ingredients_takes_no_strength(tmp_path: Path) -> None:
+    def change(rows: ReleaseRows) -> None:
+        rows.link(9900021, "tradename_of", "has_tradename", ACETAMINOPHEN)
+        rows.concept(9900061, "MIN", "acetaminophen / oxycodone")
+        rows.link(9900061, "has_part", "part_of", OXYCODONE)
+        rows.link(9900061, "has_part", "part_of", ACETAMINOPHEN)
+        rows.link(9900012, "has_ingredients", "ingredients_of", 9900061)
+
+    imported(tmp_path, change)
+    index = RxNormIndex(tmp_path / "index.sqlite")
+    found = [product.contents for code in ("9900022", "9900012", "9900061") if (product := index.product(code))]
+    assert found == [((7804, "7 MG"),), ((161, "300 MG"), (7804, "7 MG")), ((161, ""), (7804, ""))]
+
+
+def test_a_concept_with_a_present_and_a_retired_name_is_present(tmp_path: Path) -> None:
+    imported(tmp_path)
+    result = imported(tmp_path, lambda rows: rows.concept(9900011, "SCD", "a name of old", suppress="O"))
+    found = RxNormIndex(tmp_path / "index.sqlite").product("9900011")
+    assert found is not None
+    assert (result.changes.retired, found.name) == ((), "oxycodone hydrochloride 7 MG Oral Tablet")
+
+
 def test_a_release_without_archive_and_source_list_is_enough(tmp_path: Path) -> None:
     def change(rows: ReleaseRows) -> None:
         rows.archive = rows.sources = None
@@ -376,6 +416,19 @@ def test_a_file_that_changed_meanwhile_is_read_again(tmp_path: Path, monkeypatch
     assert ([one.is_new for one in result.files], result.products) == ([True] * 5, 27)
     index = read_terminology(files(), SiteFiles(tmp_path / "index.sqlite")).drugs
     assert told(index, (RXNORM, "9900051")) == OXYCODONE_7
+
+
+def test_where_the_concepts_changed_everything_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(rows: ReleaseRows) -> None:
+        rows.drug(9900051, "some tablet", [9900001])
+
+    def first(rows: ReleaseRows) -> None:
+        change(rows)
+        rows.concepts.pop()
+
+    broken_off(tmp_path, first, monkeypatch)
+    imported(tmp_path, change)
+    assert told(read_terminology(files(), SiteFiles(tmp_path / "index.sqlite")).drugs, (RXNORM, "9900051")) == OXYCODONE_7
 
 
 def test_a_spoilt_work_file_is_begun_anew(tmp_path: Path) -> None:

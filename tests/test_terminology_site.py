@@ -1,7 +1,7 @@
 """What a site adds by file: its own drug codes and value sets, checked with all mistakes at once, and what they change over HTTP."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path

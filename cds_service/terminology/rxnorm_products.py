@@ -15,7 +15,7 @@ _SCHEMA: Final = """
         rxcui INTEGER PRIMARY KEY, tty TEXT NOT NULL, name TEXT NOT NULL, form TEXT NOT NULL, contents TEXT NOT NULL,
         is_retired INTEGER NOT NULL
     );
-    CREATE TABLE package (ndc INTEGER, rxcui INTEGER, is_historic INTEGER NOT NULL, PRIMARY KEY (ndc, rxcui)) WITHOUT ROWID;
+    CREATE TABLE package (ndc INTEGER, rxcui INTEGER, PRIMARY KEY (ndc, rxcui)) WITHOUT ROWID;
     CREATE TABLE merged (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
 """
 PACKS: Final = frozenset(["GPCK", "BPCK"])
@@ -32,7 +32,7 @@ _BEST: Final = """
 """
 _PACKAGES: Final = """
     INSERT INTO built.package
-    SELECT DISTINCT ndc, rxcui, trust = 2 FROM (
+    SELECT DISTINCT ndc, rxcui FROM (
         SELECT ndc, coalesce(merged.new, package.rxcui) AS rxcui, trust, min(trust) OVER (PARTITION BY ndc) AS best
         FROM package LEFT JOIN built.merged ON merged.old = package.rxcui
         WHERE coalesce(merged.new, package.rxcui) IN (SELECT rxcui FROM built.product)

@@ -235,7 +235,7 @@ def _trust(source: str, suppress: str) -> int:
 
 def _merged(reader: RowReader) -> Iterator[Statement]:
     for row in reader:
-        if row[13] == "RXNORM" and row[15] and row[12] != row[15]:
+        if row[13] == "RXNORM" and row[15]:
             old, new = code_of(reader, row[12]), code_of(reader, row[15])
             if old is not None and new is not None:
                 yield "INSERT INTO merged VALUES (?, ?)", (old, new)
