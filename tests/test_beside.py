@@ -13,7 +13,7 @@ from cds_service.fhir.chart import Chart, MedicationRecord
 from cds_service.fhir.elements import Bounds, Dosage, Timing
 from cds_service.quantities import exactly
 from cds_service.unknown import Unknown
-from tests.test_order_facts import CAPSULE, COMPLETE, CONTEXT, DEPOT, ORDER, TODAY
+from tests.test_order_facts import CAPSULE, COMPLETE, CONTEXT, DEPOT, DRUG, ORDER, TODAY
 
 NAMES = ("dose_class", "is_replaced", "repeats_order")
 DRAFT = replace(ORDER, id="2", where="draftOrders.entry[1]")
@@ -49,6 +49,7 @@ def test_the_prescription_that_a_draft_names_is_replaced() -> None:
     named = replace(ORDER, prior_prescription="https://ehr.example/MedicationRequest/9/_history/2")
     assert [facts[1] for facts in beside(LISTED, order=named)] == [True]
     assert [facts[1] for facts in beside(replace(LISTED, id=""), order=named)] == [False]
+    assert [facts[1] for facts in beside(replace(LISTED, id=""))] == [False]
 
 
 SCHEDULED = replace(CAPSULE, timing=replace(CAPSULE.timing or Timing(), when=("MORN",)))
@@ -66,6 +67,8 @@ SCHEDULED = replace(CAPSULE, timing=replace(CAPSULE.timing or Timing(), when=("M
         ({"authored_on": date(2026, 12, 1)}, False),
         ({"drug": DEPOT}, False),
         ({"dosages": (replace(CAPSULE, text="the same in other words"),)}, True),
+        ({"drug": replace(DRUG, classes=DRUG.classes | {"fixed"})}, False),
+        ({"dosages": (replace(CAPSULE, doses=(replace(CAPSULE.doses[0], amount=exactly(2, "{capsule}")),)),)}, False),
         ({"dosages": (SCHEDULED,)}, False),
         ({"dosages": (replace(CAPSULE, doses=()),)}, "no-dose"),
         ({"dosages": ()}, "no-dose"),
@@ -78,6 +81,12 @@ def test_a_draft_repeats_the_order_where_nothing_tells_them_apart(changes: Mappi
         assert [facts[2] for facts in beside(other) if facts[2] is not False] == []
     else:
         assert repeats(other) == expected
+
+
+def test_two_products_without_strength_are_not_called_the_same() -> None:
+    weak = replace(DRUG, strength=Unknown("no-strength"))
+    assert repeats(replace(DRAFT, drug=weak), replace(ORDER, drug=weak)) is True
+    assert repeats(replace(DRAFT, drug=replace(weak, name="Another product")), replace(ORDER, drug=weak)) == "no-dose"
 
 
 def test_an_order_that_is_stopped_repeats_nothing() -> None:

@@ -101,6 +101,7 @@ def test_a_card_without_a_schedule_or_a_threshold_has_no_steps() -> None:
         ({}, ["2026-11-22 1.5", "2026-12-06 3", "2026-12-20 4.5"]),
         ({"starting_daily_dose": exactly(1, "mg/d")}, ["2026-11-22 1", "2026-12-06 1.5", "2026-12-20 3", "2027-01-03 4.5"]),
         ({"starting_daily_dose": exactly("1.5", "mg/d")}, ["2026-11-22 1.5", "2026-12-06 3", "2026-12-20 4.5"]),
+        ({"starting_daily_dose": exactly(-1, "mg/d")}, ["2026-11-22 1.5", "2026-12-06 3", "2026-12-20 4.5"]),
         ({"starting_daily_dose": exactly(0, "mg/d")}, ["2026-11-22 1.5", "2026-12-06 3", "2026-12-20 4.5"]),
         ({"starting_daily_dose": QuantityRange(Decimal("0.5"), Decimal(1), "mg/d")}, ["2026-11-22 1.5", "2026-12-06 3", "2026-12-20 4.5"]),
         ({"starting_daily_dose": Unknown("no-dose")}, ["2026-11-22 1.5", "2026-12-06 3", "2026-12-20 4.5"]),

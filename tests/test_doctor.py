@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -159,6 +161,7 @@ MOVED = Reply(308, {"location": "/elsewhere"})
         ("preflight", MOVED, "problem", "a browser then never sends the call"),
         ("preflight", Reply(405), "problem", "status 405"),
         ("preflight", Reply(204), "note", "may not call"),
+        ("preflight", Reply(204, {**ALLOWED, "access-control-allow-origin": "https://other.example"}), "note", "may not call"),
         ("preflight", Reply(204, {**ALLOWED, "access-control-allow-headers": "*"}), "problem", "does not name authorization"),
         ("preflight", Reply(204, {**ALLOWED, "access-control-allow-headers": "Authorization"}), "problem", "does not name content-type"),
         ("garbage", said(OUTCOME, 403), "problem", "bad ones get status 403 and status 401"),
@@ -501,6 +504,52 @@ def test_a_service_for_the_hook_must_be_there(played: str) -> None:
     assert "REQ-103: found no service for the hook 'order-select'" in str(result.exception)
 
 
+def test_the_command_signs_its_calls_with_the_key(tmp_path: Path, played: str) -> None:
+    code, output = run("doctor", played, "--key", str(key_file(tmp_path)), "--issuer", ISSUER, "--kid", "k1")
+    assert (code, "tokens: bad ones get 401" in output) == (1, True)  # the played service takes no token at all
+
+
+def test_what_a_service_says_does_not_steer_the_terminal(httpserver: HTTPServer) -> None:
+    card = {**CARD, "summary": "a\x1b[2Jb\u202ec\rd"}
+    httpserver.expect_request("/cds-services/x").respond_with_json({"cards": [card]})
+    _, output = run("call", "--fixture", "sandbox-order-sign", "--url", httpserver.url_for("/cds-services/x"))
+    assert output.startswith("[info] a [2Jb c d\n")
+
+
+SHIPPED = sorted(path.stem for path in (ROOT / "fixtures/calls").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_any_shipped_request_can_be_played_with(name: str, client: FlaskClient) -> None:
+    findings = list(examine(ehr_of(client), BASE, recorded_request(name), Wish(with_feedback=False)))
+    assert [finding for finding in findings if finding.level == "problem"] == []
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8)),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FULL, *SERVICE, "prefetch", "cards", "actions", "type"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(value=json_values, part=st.sampled_from(sorted(FAULTLESS)), place=st.sampled_from(["summary", "source", "suggestions", "links"]))
+def test_whatever_a_service_answers_the_report_comes_to_its_end(value: Value, part: str, place: str) -> None:
+    assert examined({part: said(value)})
+    assert examined({"discovery": said({"services": [{**SERVICE, "prefetch": value}, value]})})
+    assert examined({"call": said({"cards": [{**FULL, place: value}, value], "systemActions": value})})
+
+
+@given(value=json_values)
+@settings(max_examples=50, deadline=None, database=None)
+def test_whatever_a_recorded_request_holds_it_can_be_shaped(value: Value) -> None:
+    context = {"draftOrders": value, "patientId": "p"}
+    assert request_for({**SERVICE, "prefetch": {"a": "Patient/1"}}, {"context": context, "prefetch": {"a": value}})["hook"] == "order-sign"
+    assert request_for({**SERVICE, "hook": "order-select"}, {"context": context, "prefetch": value})["context"]["selections"] is not None
+
+
 CONNECT = sorted((ROOT / "docs/connect").glob("*.md"))
 SECTIONS = ["What to type in", "Scopes", "Prefetch", "The first request to expect"]
 
@@ -532,9 +581,7 @@ def test_each_registry_of_a_connection_pack_can_be_read(page: Path, tmp_path: Pa
         assert read_registry(file).clients
 
 
-@pytest.mark.parametrize(
-    "line", [line for page in [*CONNECT, ROOT / "README.md"] for block in blocks(page, "sh") for line in block.splitlines()]
-)
+@pytest.mark.parametrize("line", [line for page in CONNECT for block in blocks(page, "sh") for line in block.splitlines()])
 def test_each_command_of_a_connection_pack_is_one(line: str, played: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(line, comments=True)
     if words[:1] != ["cds-service"]:

@@ -442,6 +442,18 @@ def test_the_gap_before_an_order_is_counted_from_the_last_covered_day(medication
     assert _plain(days_since_earlier(earlier_orders(FOUR, chart, TODAY))) == expected
 
 
+def test_the_facts_tell_the_gap_over_all_earlier_orders_and_the_dose_before() -> None:
+    newer = listed(40, daily(3), status="completed", supply=Quantity(Decimal(5), "d"))
+    lasting = listed(90, daily(1.5), status="completed", supply=Quantity(Decimal(80), "d"))
+    chart = Chart(orders=(FOUR,), medications=(lasting, newer), completeness=COMPLETE)
+    found = history_facts(FOUR, chart, TODAY)
+    assert _plain(found["order.days_since_previous_ended"].value) == "11 d"
+    assert _plain(found["order.previous_daily_dose"].value) == "3 mg/d"
+    open_ended = Chart(orders=(FOUR,), medications=(listed(200, daily(3), status="completed"),), completeness=COMPLETE)
+    courses = {"completed": Decimal(90)}
+    assert _plain(history_facts(FOUR, open_ended, TODAY, {}, courses)["order.days_since_previous_ended"].value) == "110 to 200 d"
+
+
 def test_after_a_draft_of_this_signing_there_is_no_gap() -> None:
     first, second, _ = titration()
     chart = Chart(orders=(first, second), completeness=COMPLETE)

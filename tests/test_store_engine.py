@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.errors import StoreUnavailable
@@ -90,6 +90,24 @@ def test_fifty_threads_write_at_once_without_a_lock_being_told(store: Store) -> 
     for thread in threads:
         thread.join()
     assert (failures, len(rows(store, feedback))) == ([], 600)
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_threads_that_come_first_together_share_one_set_of_connections(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, used = Store._engine, set()  # noqa: SLF001 - the moment at which threads can cross
+
+    def slowly(self: Store) -> Engine:
+        time.sleep(0.05)
+        return made(self)
+
+    monkeypatch.setattr(Store, "_engine", slowly)
+    with opened(kind, tmp_path) as store:
+        threads = [threading.Thread(target=store.read, args=(lambda connection: used.add(id(connection.engine.pool)),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(used) == 1
 
 
 def _write_many(address: str, name: int, told: "multiprocessing.Queue[str]") -> None:

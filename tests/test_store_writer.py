@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from cds_service.errors import StoreUnavailable
+from cds_service.store import writer as writer_module
 from cds_service.store.decisions import DecisionRows
 from cds_service.store.engine import Store
 from cds_service.store.schema import decisions
@@ -137,6 +138,23 @@ def test_putting_never_waits_for_the_store(store: Store) -> None:
     held.set()
     slow.join()
     assert writer.stop().written == 200
+
+
+def test_threads_that_come_first_together_share_one_queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = writer_module._new_queue  # noqa: SLF001 - the moment at which threads can cross
+
+    def slowly() -> object:
+        time.sleep(0.05)
+        return fresh()
+
+    monkeypatch.setattr(writer_module, "_new_queue", slowly)
+    writer = DecisionWriter(store)
+    threads = [threading.Thread(target=writer.put, args=(made(str(number)),)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (writer.stop(), len(kept(store))) == (Counts(written=8), 8)
 
 
 def _child(address: str) -> None:

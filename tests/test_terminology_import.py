@@ -25,6 +25,7 @@ from tests.rxnorm_release import (
     ACETAMINOPHEN,
     METFORMIN,
     NALTREXONE,
+    OXYCODONE,
     ReleaseRows,
     archived,
     conso,

@@ -10,7 +10,7 @@ import click
 
 from cds_service.doctor.answers import complaints
 from cds_service.doctor.examination import base_of
-from cds_service.doctor.port import NOT_JSON, Ehr, Reply
+from cds_service.doctor.port import NOT_JSON, Ehr, Reply, printable
 from cds_service.doctor.wire import Wire
 from cds_service.errors import RequestRefused, nearest
 
@@ -32,7 +32,7 @@ def call(fixture: str, url: str, token: str, *, as_json: bool) -> None:
     request = recorded_request(fixture)
     ehr = Ehr(Wire(), lambda _: f"Bearer {token}" if token else "", "http://localhost")
     reply = ehr.post(_address(ehr, url, str(request.get("hook", ""))), request)
-    click.echo(reply.body.decode("utf-8", "replace") if as_json else "\n".join(_read_out(reply)))
+    click.echo(reply.body.decode("utf-8", "replace") if as_json else printable("\n".join(_read_out(reply))))
     if reply.status != HTTPStatus.OK or reply.json() is NOT_JSON or list(complaints(reply.json())):
         raise SystemExit(FOUND)
 

@@ -10,7 +10,7 @@ import click
 
 from cds_service.cli.call import recorded_request
 from cds_service.doctor.examination import Wish, examine
-from cds_service.doctor.port import Ehr, Finding
+from cds_service.doctor.port import Ehr, Finding, printable
 from cds_service.doctor.trust import Signer
 from cds_service.doctor.wire import Wire
 
@@ -66,5 +66,5 @@ def _told(findings: Iterable[Finding], *, silently: bool) -> list[Finding]:
 def _printing(findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
         took = "" if finding.ms is None else f" ({finding.ms:.0f} ms)"
-        click.echo(f"{_MARKS[finding.level]}{finding.check}: {finding.says}{took}")
+        click.echo(printable(f"{_MARKS[finding.level]}{finding.check}: {finding.says}{took}"))
         yield finding

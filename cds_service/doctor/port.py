@@ -123,3 +123,8 @@ def pace(check: str, reply: Reply) -> list[Finding]:
     if reply.ms > _SLOW_MS:
         return [note(check, f"took {reply.ms:.0f} ms: the specification hopes for about 500 ms, and the clinician waits", reply)]
     return []
+
+
+def printable(text: str) -> str:
+    """Keep what a service says from steering the terminal: control characters become spaces, line ends stay."""
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)

@@ -18,10 +18,12 @@ def request_for(service: Service, recorded: Request) -> dict[str, Any]:
     """
     hook = service["hook"]
     context = recorded["context"]
-    orders = context.get("draftOrders", {"resourceType": "Bundle", "type": "collection"})
+    sent = context.get("draftOrders")
+    orders = sent if isinstance(sent, dict) else {"resourceType": "Bundle", "type": "collection"}
     drafts = {"draftOrders": orders} if hook in _ORDER_HOOKS else {}
     selections = {"selections": _references(orders)} if hook == "order-select" else {}
-    prefetch = _prefetch(_templates(service), recorded.get("prefetch", {}))
+    brought = recorded.get("prefetch")
+    prefetch = _prefetch(_templates(service), brought if isinstance(brought, dict) else {})
     return {
         "hook": hook,
         "hookInstance": str(uuid.uuid4()),
@@ -31,8 +33,14 @@ def request_for(service: Service, recorded: Request) -> dict[str, Any]:
 
 
 def _references(bundle: Request) -> list[str]:
-    resources = [entry["resource"] for entry in bundle.get("entry", ())]
-    return [f"{resource['resourceType']}/{resource['id']}" for resource in resources]
+    return [f"{one['resourceType']}/{one['id']}" for one in _resources(bundle) if "resourceType" in one and "id" in one]
+
+
+def _resources(bundle: Request) -> list[Request]:
+    """Return the resources of a Bundle, as far as they are such."""
+    entries = bundle.get("entry")
+    found = [entry.get("resource") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [one for one in found if isinstance(one, dict)]
 
 
 def _templates(service: Service) -> Mapping[str, str]:
@@ -45,7 +53,8 @@ def _prefetch(templates: Mapping[str, str], recorded: Request) -> dict[str, Any]
     """Fill each key of the service with the recorded value of the same type of resource; what was not recorded is left out."""
     by_type: dict[str, Any] = {}
     for value in recorded.values():
-        by_type.setdefault(_type_of(value), _without_links(value))
+        if isinstance(value, dict):
+            by_type.setdefault(_type_of(value), _without_links(value))
     wanted = {key: _type_wanted(query) for key, query in templates.items()}
     return {key: by_type[kind] for key, kind in wanted.items() if kind in by_type}
 
@@ -64,4 +73,4 @@ def _type_of(value: Request) -> str:
     """Name the resource type that a recorded value holds: its own, or that of a Bundle's first entry."""
     if value.get("resourceType") != "Bundle":
         return str(value.get("resourceType", ""))
-    return next((str(entry["resource"]["resourceType"]) for entry in value.get("entry", ())), "")
+    return next((str(one.get("resourceType", "")) for one in _resources(value)), "")

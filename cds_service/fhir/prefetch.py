@@ -161,15 +161,18 @@ def _best(states: Iterable[Completeness]) -> Completeness:
 
 
 def bundle_entries(bundle: Any, place: str) -> tuple[Entry, ...]:  # noqa: ANN401 - any JSON value
-    """Return the entries of a Bundle; an entry sent as a bare resource is read as one."""
-    return tuple(_entry(one, f"{place}.entry[{index}]") for index, one in enumerate(listed(members(bundle).get("entry"))))
+    """Return the entries of a Bundle; a bare resource is read as an entry, also in place of the whole Bundle."""
+    sent = members(bundle)
+    if "entry" not in sent and text_of(sent.get("resourceType")) not in ("", "Bundle"):
+        return (_entry(sent, f"{place}.entry[0]"),)
+    return tuple(_entry(one, f"{place}.entry[{index}]") for index, one in enumerate(listed(sent.get("entry"))))
 
 
 def _entry(value: Any, place: str) -> Entry:  # noqa: ANN401 - any JSON value
     """Read one entry of a Bundle."""
     sent = members(value)
     resource = sent if "resourceType" in sent and "resource" not in sent else sent.get("resource")
-    raw = resource if isinstance(resource, Mapping) and resource else None
+    raw = members(resource) or None
     return Entry(place, raw, text_of(sent.get("fullUrl")), members(sent.get("search")).get("mode") == "include")
 
 

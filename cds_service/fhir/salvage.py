@@ -6,6 +6,7 @@ which quote the chart.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ _DEEPEST: Final = 24
 """No element that a rule reads lies deeper than 10 levels; nested extensions beyond this are dropped."""
 _ROUNDS: Final = 6
 _MOST_VALUES: Final = 10_000
+_MOST_DIGITS: Final = 300
 _DATES: Final = frozenset(
     [
         "abatementDateTime", "authoredOn", "birthDate", "dateAsserted", "effectiveDateTime", "end", "onsetDateTime", "recordedDate", "start",
@@ -80,6 +82,7 @@ def salvage(raw: RawResource, *, is_validated: bool = True) -> Salvaged:
         return Salvaged(clean)
     if _is_huge(clean):
         return Salvaged(clean, is_valid=False)
+    clean = _without_endless(clean)
     sent_id = fhir_id(clean.pop("id", None))  # the library refuses ids that a real EHR sends
     found = _validated(model, clean)
     if sent_id:
@@ -260,8 +263,17 @@ def _is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return value is None or (not value and isinstance(value, str | list | dict))
 
 
+def _without_endless(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Put a text, which the library names as invalid, for each number of millions of digits, which it would write out."""
+    if isinstance(value, dict):
+        return {name: _without_endless(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_without_endless(member) for member in value]
+    return "endless" if isinstance(value, Decimal) and value.adjusted() > _MOST_DIGITS else value
+
+
 def _is_huge(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell a resource with more values than any order has: the library would be busy with it for seconds."""
+    """Tell a resource with more values than any order has: the library would be busy for seconds."""
     waiting, seen = [value], 0
     while waiting and seen <= _MOST_VALUES:
         one = waiting.pop()

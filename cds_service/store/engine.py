@@ -57,7 +57,6 @@ def database_url(text: str, data_dir: Path) -> URL:
 class _Process:
     """What one process holds: connections do not survive a fork."""
 
-    pid: int
     engine: Engine
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Writers to SQLite queue up here, in order of arrival; the database's own waiting lets some starve."""
@@ -91,8 +90,7 @@ class Store:
         self._is_durable = is_durable
         self._patience = patience
         self._report = report
-        self._process: _Process | None = None
-        self._inherited: _Process | None = None
+        self._processes: dict[int, _Process] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -121,8 +119,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of all connections; the next use opens new ones."""
-        here, self._process = self._process, None
-        if here is not None and here.pid == os.getpid():
+        here = self._processes.pop(os.getpid(), None)
+        if here is not None:
             here.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -134,11 +132,14 @@ class Store:
         self.close()
 
     def _here(self) -> _Process:
-        """Return this process's own connections, never those that a parent opened."""
-        here = self._process
-        if here is None or here.pid != os.getpid():
-            self._inherited = here  # kept, because letting go of it would close what the parent still uses
-            here = self._process = _Process(os.getpid(), self._engine())
+        """Return this process's own connections, never those that a parent opened.
+
+        Those of the parent are kept in a forked child, because letting go of them would close what the parent still uses.
+        """
+        pid = os.getpid()
+        here = self._processes.get(pid)
+        if here is None:  # of threads that come here together, one engine stays; the others have opened nothing yet
+            here = self._processes.setdefault(pid, _Process(self._engine()))
         return here
 
     def _ready(self) -> _Process:

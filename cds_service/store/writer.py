@@ -38,7 +38,6 @@ class Counts:
 class _Queue:
     """The decisions of one process that are still to be written."""
 
-    pid: int
     waiting: deque[DecisionRows] = field(default_factory=deque)
     change: threading.Condition = field(default_factory=threading.Condition)
     counts: Counts = Counts()
@@ -60,7 +59,7 @@ class DecisionWriter:
         self._store = store
         self._limit = limit
         self._report = report
-        self._queue = _Queue(os.getpid())
+        self._queues: dict[int, _Queue] = {}
 
     @property
     def counts(self) -> Counts:
@@ -93,9 +92,8 @@ class DecisionWriter:
 
     def _here(self) -> _Queue:
         """Return this process's own queue: a forked child starts with an empty one."""
-        if self._queue.pid != os.getpid():
-            self._queue = _Queue(os.getpid())
-        return self._queue
+        pid = os.getpid()
+        return self._queues.get(pid) or self._queues.setdefault(pid, _new_queue())  # of threads that come together, one queue stays
 
     def _start(self, queue: _Queue) -> None:
         queue.thread = threading.Thread(target=self._run, args=(queue,), name="decisions", daemon=True)
@@ -160,6 +158,10 @@ class DecisionWriter:
         queue.counts = replace(queue.counts, dropped=dropped)
         if _is_milestone(dropped, number):
             self._report(f"decisions dropped: {dropped}")
+
+
+def _new_queue() -> _Queue:
+    return _Queue()
 
 
 def _is_milestone(dropped: int, number: int) -> bool:
