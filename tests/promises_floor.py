@@ -20,7 +20,26 @@ from tests.test_serve import environment, free_port, wait_until_it_answers
 SIGN = "/cds-services/naltrexone-order-sign"
 FEEDBACK = f"{SIGN}/feedback"
 JSON = {"Content-Type": "application/json"}
-WRONG: tuple[Any, ...] = (None, 0, 5, -1, "", "x", "unknown", [], {}, [None], [[]], {"a": 1}, True, False, ["x"], [{}], {"text": None}, 1e300)
+WRONG: tuple[Any, ...] = (
+    None,
+    0,
+    5,
+    -1,
+    "",
+    "x",
+    "unknown",
+    [],
+    {},
+    [None],
+    [[]],
+    {"a": 1},
+    True,
+    False,
+    ["x"],
+    [{}],
+    {"text": None},
+    1e300,
+)
 """What stands where something else belongs."""
 
 
@@ -38,7 +57,9 @@ class Running:
         """Send one request over a connection of its own; return status, body and headers."""
         sent = json.dumps(body) if isinstance(body, dict) else body
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request(method, path, sent.encode("utf-8", "surrogatepass") if isinstance(sent, str) else sent, JSON | (headers or {}))
+            connection.request(
+                method, path, sent.encode("utf-8", "surrogatepass") if isinstance(sent, str) else sent, JSON | (headers or {})
+            )
             answer = connection.getresponse()
             return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
 

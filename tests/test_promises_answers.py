@@ -13,8 +13,22 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.clinic import DAILY, FIBROMYALGIA, METFORMIN, OXYCODONE, TABLET_50, Json, bundle, call, concept, condition, dosage, findings
-from tests.clinic import listed, order
+from tests.clinic import (
+    DAILY,
+    FIBROMYALGIA,
+    METFORMIN,
+    OXYCODONE,
+    TABLET_50,
+    Json,
+    bundle,
+    call,
+    concept,
+    condition,
+    dosage,
+    findings,
+    listed,
+    order,
+)
 from tests.fhir_reads_floor import plain
 from tests.misbehaving_server import empty_bundle, misbehaving, send
 from tests.promises_floor import FEEDBACK, SIGN, Running, conflict, damaged, drip, indicators, running
@@ -135,7 +149,9 @@ def test_promise_2_a_second_drug_under_the_id_of_a_first_is_not_lost(service: Ru
 # 5
 
 
-@pytest.mark.parametrize("sent", ["../x", "a/b", "%2e%2e", "..", ".", "a?b", "é", "a" * 257, "a\x00", "Patient/../x", "a\nb", {}, 5, ["p1"]])
+@pytest.mark.parametrize(
+    "sent", ["../x", "a/b", "%2e%2e", "..", ".", "a?b", "é", "a" * 257, "a\x00", "Patient/../x", "a\nb", {}, 5, ["p1"]]
+)
 def test_promise_5_an_id_outside_the_alphabet_is_refused(service: Running, sent: Any) -> None:  # noqa: ANN401
     request = conflict()
     request["context"]["patientId"] = sent
@@ -165,7 +181,9 @@ HOSTILE = [
 def hostile_call(text: str) -> Json:
     """The text in every string place that people fill, beside a coded opioid."""
     drafts = [
-        order({"coding": [{**TABLET_50["coding"][0], "display": text}], "text": text}, dosage(50, text=text), id="d-1", note=[{"text": text}]),
+        order(
+            {"coding": [{**TABLET_50["coding"][0], "display": text}], "text": text}, dosage(50, text=text), id="d-1", note=[{"text": text}]
+        ),
         order({"text": f"naltrexone 4.5 mg {text}"}, dosage(4.5, text=text), id="d-2", reason=concept(text)),
         order({"text": f"{text} naltrexone"}, id="d-3", reason=concept(text, "M79.7", "http://hl7.org/fhir/sid/icd-10-cm", text)),
     ]
@@ -246,7 +264,8 @@ def test_promise_7_a_body_that_is_not_strict_json_is_refused_in_words_of_our_own
 
 
 @pytest.mark.parametrize(
-    "number", ["1e400", "-0", "1e999999999", "-1e999999999", "1e-400", "1e-999999999", "9" * 400 + ".5", "1e308", "0." + "0" * 5000 + "1", "1e30"]
+    "number",
+    ["1e400", "-0", "1e999999999", "-1e999999999", "1e-400", "1e-999999999", "9" * 400 + ".5", "1e308", "0." + "0" * 5000 + "1", "1e30"],
 )
 def test_promise_7_a_number_that_no_dose_has_leaves_the_warning_and_makes_no_error(service: Running, number: str) -> None:
     for place in ('"value": 50', '"value": 5,', '"frequency": 1', '"value": 30'):
@@ -257,7 +276,9 @@ def test_promise_7_a_number_that_no_dose_has_leaves_the_warning_and_makes_no_err
 
 def test_promise_7_bodies_of_64_mib_and_compressed_ones_are_refused(service: Running) -> None:
     many = b" " * (1 << 26)
-    chunked = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = (
+        f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     assert service.post(many).startswith(b"HTTP/1.1 413 ")
     assert service.raw(chunked.encode(), b"4000000\r\n", many, b"\r\n0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
     assert service.post(gzip.compress(many), "Content-Encoding: gzip\r\n").startswith(b"HTTP/1.1 415 ")
@@ -291,7 +312,13 @@ def test_promise_7_four_megabytes_with_ten_thousand_entries_are_answered_in_five
 
 
 def test_promise_9_fifty_threads_get_the_answers_of_one(service: Running) -> None:
-    calls = [conflict(), call(order(TABLET_50, dosage(50))), call(order(METFORMIN)), hostile_call("<b>"), call(order(TABLET_50), prefetch={"conditions": 5})]
+    calls = [
+        conflict(),
+        call(order(TABLET_50, dosage(50))),
+        call(order(METFORMIN)),
+        hostile_call("<b>"),
+        call(order(TABLET_50), prefetch={"conditions": 5}),
+    ]
     at_rest = [plain(service.advice(one)) for one in calls]
     with ThreadPoolExecutor(50) as threads:
         under_load = list(threads.map(lambda number: plain(service.advice(calls[number % len(calls)])), range(500)))
@@ -315,7 +342,7 @@ def test_promise_9_sixty_clients_that_send_a_byte_at_a_time_stop_nobody(service:
 
 
 def test_promise_11_the_log_has_a_line_for_each_call_and_nothing_of_the_patient(service: Running) -> None:
-    secret = "Zyxwv-Secret"
+    secret = "Zyxwv-Secret"  # noqa: S105 - marks what must not be told
     request = hostile_call(f"{secret}\r\n" + '{"event": "forged"}')
     request["prefetch"]["patient"] |= {"name": [{"family": secret}], "identifier": [{"value": secret}], "birthDate": "1931-01-31"}
     request |= {"fhirServer": "http://127.0.0.1:9", "fhirAuthorization": {"access_token": secret, "token_type": "Bearer"}}

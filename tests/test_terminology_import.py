@@ -24,6 +24,7 @@ from cds_service.unknown import Unknown
 from tests.rxnorm_release import (
     ACETAMINOPHEN,
     METFORMIN,
+    NALOXONE,
     NALTREXONE,
     OXYCODONE,
     ReleaseRows,
@@ -237,6 +238,46 @@ def test_chains_of_merged_codes_are_followed_and_circles_lead_nowhere(tmp_path: 
     assert [told(index, (RXNORM, code)) for code in ("9900101", "9900102", "9900103", "9900014", "9900105")] == expected
 
 
+def test_codes_of_the_next_product_are_none_of_this_ones_packages(tmp_path: Path) -> None:
+    index = index_of(tmp_path, lambda rows: rows.package("99999000200", 9900031))
+    assert told(index, (NDC, "99999-0001")) == OXYCODONE_7
+
+
+def test_a_package_of_a_code_not_to_be_used_tells_nothing(tmp_path: Path) -> None:
+    def change(rows: ReleaseRows) -> None:
+        rows.concept(1311287, "SCD", "naltrexone 100 MG Oral Tablet")
+        rows.package("99999003001", 1311287)
+
+    assert told(index_of(tmp_path, change), (NDC, "99999003001")) == "no-drug-name"
+
+
+def test_a_package_of_another_drug_and_of_a_concept_that_tells_nothing_is_unknown(tmp_path: Path) -> None:
+    def change(rows: ReleaseRows) -> None:
+        rows.concept(9900071, "SCD", "Oral Tablet")
+        rows.package("99999003001", 9900071)
+        rows.package("99999003001", 9900014)
+
+    assert told(index_of(tmp_path, change), (NDC, "99999003001")) == "no-drug-name"
+
+
+def test_a_salt_of_the_index_leaves_room_for_a_name_that_tells_more(tmp_path: Path) -> None:
+    def change(rows: ReleaseRows) -> None:
+        rows.concept(9900071, "PIN", "naltrexone pamoate")
+        rows.link(9900071, "form_of", "has_form", NALTREXONE)
+
+    index = index_of(tmp_path, change)
+    assert told(index, (RXNORM, "9900071"), text="Vivitrol") == "naltrexone: depot naltrexone: no-strength"
+
+
+def test_a_name_of_the_second_ingredient_is_no_contradiction_and_a_look_alikes_package_is_one(tmp_path: Path) -> None:
+    index = index_of(tmp_path, lambda rows: rows.package("99999003001", NALOXONE))
+    second = index.find(coded((RXNORM, "9900016"), text="naltrexone"))
+    other = index.find(coded((NDC, "99999003001"), text="naltrexone 50 mg"))
+    assert isinstance(second, DrugMatch)
+    assert isinstance(other, DrugMatch)
+    assert (second.contradicts, other.contradicts, told(index, (NDC, "99999003001"))) == (False, True, "another drug")
+
+
 def test_a_concept_that_is_there_keeps_its_packages_whatever_the_archive_says(tmp_path: Path) -> None:
     def change(rows: ReleaseRows) -> None:
         assert rows.archive is not None
@@ -351,6 +392,7 @@ def test_a_line_without_end_takes_no_more_than_a_megabyte(tmp_path: Path) -> Non
     path.write_bytes(b"|RXNORM|" * 2_000_000)
     reader = RowReader(path, LINKS, lambda _: None)
     assert ([*reader], reader.malformed, reader.rows) == ([], 1, 1)
+    assert [len(line) for line in RowReader(path, LINKS, lambda _: None)._lines()] == [1024 * 1024]  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
@@ -434,6 +476,7 @@ def test_where_the_concepts_changed_everything_is_read_again(tmp_path: Path, mon
 
 def test_a_spoilt_work_file_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite.importing").write_bytes(b"no database" * 1000)
+    (tmp_path / "index.sqlite.new").write_bytes(b"half an index" * 1000)
     assert imported(tmp_path).products == 26
 
 

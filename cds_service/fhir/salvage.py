@@ -269,7 +269,7 @@ def _without_endless(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         return {name: _without_endless(member) for name, member in value.items()}
     if isinstance(value, list):
         return [_without_endless(member) for member in value]
-    return "endless" if isinstance(value, Decimal) and value.adjusted() > _MOST_DIGITS else value
+    return "endless" if isinstance(value, Decimal) and abs(value.adjusted()) > _MOST_DIGITS else value
 
 
 def _is_huge(value: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -95,7 +95,7 @@ def drugs_of(shipped: TableDrugIndex, product: Product, shared: Mapping[tuple[st
     code = str(product.rxcui)
     known = tables.codes.get((system, code))
     if known:
-        return (known,) if known.classes else ()
+        return (known,)
     if (system, code) in tables.misused:
         return None
     partners = [one for one in (tables.codes.get((system, str(code))) for code, _ in product.contents) if one and one.classes]

@@ -91,7 +91,7 @@ class _Reading:
         system = self.shipped.tables.systems.by_name[RXNORM]
         drug = self.shipped.tables.codes.get((system.uri, system.normal(row["product"])))
         if drug:
-            return (drug,) if drug.classes else ()
+            return (drug,)
         product = self.index.product(system.normal(row["product"])) if self.index else None
         if product is None:
             self.report.add(row.where, "TERM-018", f"no RxNorm product '{row['product']}' in the tables or the index")
