@@ -38,6 +38,10 @@ check: $(VENV)/.dev
 docs: $(VENV)/.dev
 	sed -i.bak '/^| Variable /,$$d' docs/settings.md && rm docs/settings.md.bak
 	$(RUN) settings --markdown >> docs/settings.md
+	$(RUN) schema write
+	$(BIN)/python -m tests.specification > docs/specification.md
+	$(BIN)/python -m tests.explained
+	$(BIN)/python -m tests.golden
 
 # Hashes only, without addresses of package indexes: each machine uses its own.
 lock:

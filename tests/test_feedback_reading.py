@@ -142,7 +142,7 @@ def test_accepted_suggestions_are_kept_by_their_ids(sent: object, kept: tuple[st
         ({"overrideReason": {"userComment": "a"}}, "a"),
         ({"userComment": "a"}, "a"),
         ({"overrideReasons": [{"userComment": "a"}, {"userComment": "b"}, {"userComment": "a"}]}, "a\nb"),
-        ({"overrideReason": {"userComment": " a\u0000\u001b[31m\tb\r\nc\u0085 "}}, "a  [31m\tb\r\nc"),
+        ({"overrideReason": {"userComment": " a\u0000\u001b[31m\tb\r\nc\u009bd\u0085e\u007ff "}}, "a  [31m\tb\r\nc d e f"),
         ({"overrideReason": {"userComment": "x" * 5000}}, "x" * LONGEST_COMMENT),
         ({"overrideReasons": [{"userComment": letter * 3000} for letter in "ab"]}, "a" * 3000 + "\n" + "b" * 999),
         ({"overrideReason": {"userComment": ["a"]}}, ""),

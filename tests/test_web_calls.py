@@ -130,9 +130,7 @@ def test_a_refused_sender_is_heard_out_within_bounds(sent: int, left: int) -> No
     assert (answer.status_code, len(body.read())) == (413, left)
 
 
-@pytest.mark.parametrize(
-    "path", ["/cds-services/other", "/nothing", "/cds-services/other/feedback", "/cds-services/%00", "/%ff%fe"]
-)
+@pytest.mark.parametrize("path", ["/cds-services/other", "/nothing", "/cds-services/other/feedback", "/cds-services/%00", "/%ff%fe"])
 def test_an_unknown_address_gets_404_as_json(path: str) -> None:
     assert outcome(post(client_with(), path=path)) == (404, "HTTP-404", "not-found")
 

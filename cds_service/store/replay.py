@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,9 +32,10 @@ class DatabaseReplayMemory:
         token = token_key(issuer, token_id)
         try:
             is_new = self.store.write(lambda connection: _remember(connection, token, expires))
-            self._prune()
         except StoreUnavailable as error:
             raise ReplayUnavailable(f"TOKEN-020 {error}") from None
+        with suppress(StoreUnavailable):  # the answer is known; forgetting old tokens can wait
+            self._prune()
         return is_new
 
     def _prune(self) -> None:

@@ -20,17 +20,14 @@ _NAMES: Final = {
 
 
 class Moment(TypeDecorator[datetime]):
-    """A moment in UTC on both databases: SQLite keeps no time zone, so it is taken off there and put on again."""
+    """A moment in UTC on both databases: SQLite keeps no time zone, so it is put on again there."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn a moment to UTC."""
-        if value is None:
-            return None
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Turn a moment to UTC; SQLite then drops the zone."""
+        return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Give a moment its zone back."""
