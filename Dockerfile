@@ -10,14 +10,17 @@ COPY fixtures/calls /opt/cds/service/cds_service/_pack/calls
 RUN /opt/cds/bin/python -m compileall -q /opt/cds/service
 
 FROM python:3.12-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin cds
+RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin cds \
+ && install -d -o cds /var/lib/cds
 COPY --from=build /opt/cds /opt/cds
 COPY LICENSE /opt/cds/LICENSE
 ENV PYTHONPATH=/opt/cds/service PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    CDS_HOST=0.0.0.0 CDS_PORT=8000
+    CDS_HOST=0.0.0.0 CDS_PORT=8000 CDS_DATA_DIR=/var/lib/cds
 USER 10001
 WORKDIR /opt/cds/service
 EXPOSE 8000
+# Decisions and feedback, where no CDS_DATABASE_URL names a server.
+VOLUME /var/lib/cds
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["/opt/cds/bin/python", "-c", \
   "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['CDS_PORT']}/health\", timeout=2)"]
 # Inside a container the service must listen beyond loopback, and nothing checks who calls: it starts only when the operator says
