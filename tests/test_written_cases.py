@@ -123,3 +123,27 @@ def test_the_note_of_a_compound_gives_what_the_product_does_not_say(medication: 
     draft = order(medication, {**ONE_CAPSULE}, note=[{"text": note}])
     finding = findings(answer(call(draft, medications=[BEFORE], conditions=[condition(FIBROMYALGIA)])))[0]
     assert finding["dailyDoseMg"] == dose
+
+
+def test_lines_of_words_of_which_one_is_not_understood_stay_unread(answer: Answer) -> None:
+    lines = [{"sequence": 1, "text": "1 capsule at bedtime for 14 days"}, {"sequence": 2, "text": "then as directed"}]
+    assert said(answer, START_CAPSULE, *lines)[0] == "unknown"
+
+
+def test_a_line_of_words_that_holds_steps_of_its_own_beside_another_stays_unread(answer: Answer) -> None:
+    lines = [{"sequence": 1, "text": "1 capsule at bedtime for 14 days, then 2 capsules"}, {"sequence": 2, "text": "3 capsules at bedtime"}]
+    assert said(answer, START_CAPSULE, *lines)[0] == "unknown"
+
+
+def test_a_titration_in_the_text_that_the_elements_do_not_begin_is_a_contradiction(answer: Answer) -> None:
+    line = {"timing": DAILY, "doseAndRate": [{"doseQuantity": amount(4, "{capsule}")}], "text": "1 cap qhs x 14 days, then 2 caps qhs"}
+    dose, _, findings_told = said(answer, START_CAPSULE, line)
+    assert (dose, ("dose", "warning") in findings_told) == ({"low": 6, "high": 6}, True)
+
+
+def test_a_text_that_is_not_understood_beside_elements_changes_nothing(answer: Answer) -> None:
+    assert said(answer, CAPSULE, {**ONE_CAPSULE, "text": "as directed by the pain clinic"}) == (
+        {"low": 4.5, "high": 4.5},
+        "low-dose",
+        {("off-label", "info")},
+    )
