@@ -14,6 +14,7 @@ from cds_service.advisor import PackAdvisor, Record, no_record
 from cds_service.clients.admission import registry_in_force, token_check
 from cds_service.clients.replay import ReplayMemory
 from cds_service.errors import SettingsRefused
+from cds_service.fhir.salvage import build_validators
 from cds_service.fhir_reads.pool import FhirPool
 from cds_service.fhir_reads.reads import Bounds, FhirReads
 from cds_service.memory import open_memory
@@ -123,7 +124,8 @@ def wishes_of(settings: Settings, *, with_trace: bool = False) -> Wishes:
 
 
 def settle_memory() -> None:
-    """Take what start-up built out of the garbage collector's sight: collections during calls then cost a half (PERFORMANCE.md)."""
+    """Build what the first call would wait for, and take it out of the garbage collector's sight (collections then cost a half)."""
+    build_validators()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

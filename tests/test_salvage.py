@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir.salvage import Salvaged, pruned, salvage
+from cds_service.fhir.salvage import MODELS, Salvaged, build_validators, pruned, salvage
 
 Json = dict[str, Any]
 
@@ -284,3 +284,8 @@ def test_pruning_cuts_at_24_levels() -> None:
         deep = [deep]
     assert pruned(deep) == deep
     assert pruned([deep]) == []
+
+
+def test_the_validators_are_built_before_the_first_call() -> None:
+    build_validators()
+    assert [name for name, model in MODELS.items() if not model.__pydantic_complete__] == []

@@ -90,6 +90,13 @@ def salvage(raw: RawResource, *, is_validated: bool = True) -> Salvaged:
     return found
 
 
+def build_validators() -> None:
+    """Have the library build its validators now: it leaves that to the first resource, and no call should wait for it."""
+    line = {"text": "x", "timing": {"repeat": {"frequency": 1}}, "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "mg"}}]}
+    for name in MODELS:
+        salvage({"resourceType": name, "status": "active", "code": {"coding": [{"code": "x"}]}, "dosageInstruction": [line]})
+
+
 def _validated(model: type[BaseModel], clean: dict[str, Any]) -> Salvaged:
     """Ask the library until it finds no more errors, dropping or mending what it names; a bounded number of times."""
     dropped: list[Path] = []
