@@ -9,7 +9,7 @@ from cds_service.facts.steps import lines_of, steps
 from cds_service.fhir.chart import Chart, MedicationRecord
 from cds_service.fhir.elements import Dosage
 from cds_service.fhir.terminology import DrugMatch
-from cds_service.quantities import Quantity, QuantityRange, unit_named
+from cds_service.quantities import Quantity, QuantityRange
 from cds_service.unknown import Unknown
 
 
@@ -49,7 +49,7 @@ def _read(line: Dosage, drug: DrugMatch, drug_words: frozenset[str]) -> SigReadi
 def _piece_mg(drug: DrugMatch) -> Decimal | None:
     """Return the mass in one counted unit of the product, where it is known."""
     strength = drug.strength
-    return strength.value if isinstance(strength, Quantity) and strength.unit == "mg/{piece}" and unit_named("mg") else None
+    return strength.value if isinstance(strength, Quantity) and strength.unit == "mg/{piece}" else None
 
 
 def _from_text(record: MedicationRecord, readings: list[SigReading | Unknown]) -> MedicationRecord:
