@@ -31,3 +31,22 @@ def test_the_prefetch_table_of_the_docs_is_that_of_discovery(client: FlaskClient
 def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_card_of_the_readme_is_one_that_a_clinician_sees(answer: Callable[[Json], Json]) -> None:
+    card = answer(json.loads((ROOT / "fixtures/calls/epic-order-sign.json").read_text(encoding="utf-8")))["cards"][0]
+    seen = [
+        card["summary"],
+        card["detail"],
+        *(one["label"] for one in card["suggestions"]),
+        *(one["display"] for one in card["overrideReasons"]),
+    ]
+    quoted = re.findall(r"^> (.+)$", README, re.MULTILINE)
+    shown = [
+        re.sub(r"^🟥 \*\*|\*\*$", "", quoted[0]),
+        quoted[1],
+        quoted[2].removesuffix(" …"),
+        *re.findall(r"`([^`]+)`|\*([^*]+)\*", quoted[3])[0][:1],
+    ]
+    shown.append(re.findall(r"Override: \*([^*]+)\*", quoted[3])[0])
+    assert [text for text in shown if not any(text in one for one in seen)] == []
