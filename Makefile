@@ -43,12 +43,13 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.explained
 	$(BIN)/python -m tests.golden
 
-# Hashes only, without addresses of package indexes: each machine uses its own.
+# Hashes only, without addresses of package indexes: each machine uses its own. The extras stay in: pip 23 takes `coverage[toml]`,
+# which another package asks for, as unpinned where the lock says `coverage` alone.
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --quiet --upgrade -o requirements.lock
+	  --no-strip-extras --no-annotate --no-header --quiet --upgrade -o requirements.lock
 	printf 'hatchling>=1.27\neditables>=0.5' | uv pip compile pyproject.toml - --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --quiet --upgrade -c requirements.lock -o requirements-dev.lock
+	  --no-strip-extras --no-annotate --no-header --quiet --upgrade -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage mutants
