@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import re
-import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -276,28 +275,6 @@ def read_settings(**given: Any) -> Settings:  # noqa: ANN401 - values of any set
         raise SettingsRefused("\n".join(sorted(_mistake(one["loc"], one["input"], one["msg"]) for one in error.errors()))) from None
 
 
-def check_network(settings: Settings) -> None:
-    """Refuse to listen to the network while nothing checks who calls, unless the setting that names this risk is on."""
-    if is_loopback(settings.host) or settings.clients_file or settings.serve_without_authentication:
-        return
-    raise SettingsRefused(
-        f"SET-002 CDS_HOST: found {settings.host!r}; expected a loopback address (127.0.0.1), because nothing checks who calls: "
-        "anybody who reaches the port would get answers. Name the clients in CDS_CLIENTS_FILE, or set CDS_SERVE_WITHOUT_AUTHENTICATION=true if something else guards the port."
-    )
-
-
-def check_port(settings: Settings) -> None:
-    """Refuse a port that is taken: the server shares ports between processes, so that two services would answer in turn."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        socket.create_server((settings.host, settings.port), family=family).close()
-    except OSError as error:
-        place = f"{settings.host} port {settings.port}"
-        raise SettingsRefused(
-            f"SET-004 CDS_PORT: found {place}, where nothing can listen ({error.strerror}); expected a free port"
-        ) from None
-
-
 def is_loopback(host: str) -> bool:
     """Tell whether only programs on this machine can reach a host address."""
     try:
@@ -313,35 +290,15 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"SET-003 {name} is no setting and has no effect{nearest(name.upper(), known)}" for name in strange)
 
 
-def settings_table() -> str:
-    """Return the Markdown table of all settings for docs/settings.md."""
-    rows = (_row(name, field) for name, field in Settings.model_fields.items())
-    return "\n".join(["| Variable | Default | Allowed | What it does |", "| --- | --- | --- | --- |", *rows, ""])
-
-
-def _row(name: str, field: FieldInfo) -> str:
-    """Write one setting as a row of the table."""
-    extra = _extra(field)
-    return f"| `{PREFIX}{name.upper()}` | {extra.get('default') or _plainly(field.default)} | {extra['allowed']} | {field.description} |"
-
-
-def _plainly(default: object) -> str:
-    """Write a default as the variable would hold it."""
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    text = ",".join(default) if isinstance(default, tuple) else str("" if default is None else default)
-    return f"`{text}`" if text else "empty"
-
-
 def _mistake(place: Iterable[int | str], found: object, reason: str) -> str:
     """Say which variable holds what, and what it may hold."""
     name = next((str(part) for part in place), "")
-    allowed = _extra(Settings.model_fields[name])["allowed"] if name in Settings.model_fields else "a setting of docs/settings.md"
+    allowed = declared(Settings.model_fields[name])["allowed"] if name in Settings.model_fields else "a setting of docs/settings.md"
     hint = reason[reason.index(";") :] if "; did you mean" in reason else ""
     is_secret = name in Settings.model_fields and Settings.model_fields[name].annotation is SecretStr
     return f"SET-001 {PREFIX}{name.upper()}: found {'another value' if is_secret else repr(found)}; expected {allowed}{hint}"
 
 
-def _extra(field: FieldInfo) -> Mapping[str, Any]:
+def declared(field: FieldInfo) -> Mapping[str, Any]:
     """Return what a setting declares beside its type."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}

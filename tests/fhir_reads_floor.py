@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 
 from cds_service.advisor import PackAdvisor
 from cds_service.app import create_app
-from cds_service.fhir_reads.bounds import Breaker
+from cds_service.fhir_reads.bounds import Breaker, FaultCounts
 from cds_service.fhir_reads.pool import FhirPool
 from cds_service.fhir_reads.reads import Bounds, FhirReads
 from cds_service.fhir_reads.rules import kinds_read
@@ -35,6 +35,7 @@ class Clinic:
 
     client: FlaskClient
     reads: FhirReads
+    counts: FaultCounts
     seconds: float = 0.0
 
     def ask(self, request: Json, expected: HTTPStatus = HTTPStatus.OK) -> Json:
@@ -48,13 +49,14 @@ class Clinic:
         return body
 
     def counted(self) -> dict[str, int]:
-        return {name: count for name, count in self.reads.counts.read().items() if count}
+        return {name: count for name, count in self.counts.read().items() if count}
 
 
 def clinic_with(pack: Pack, seconds: float = 0.6, breaker: Breaker | None = None, calls_at_once: int = 8, **more: Any) -> Clinic:  # noqa: ANN401
-    reads = FhirReads(FhirPool(), Bounds(seconds, calls_at_once), breaker)
+    counts = FaultCounts()
+    reads = FhirReads(FhirPool(), Bounds(seconds, calls_at_once), breaker, counts)
     advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON, reads=reads, **more)
-    return Clinic(create_app(Settings(), advisor).test_client(), reads)
+    return Clinic(create_app(Settings(), advisor).test_client(), reads, counts)
 
 
 def asked_for(pack: Pack) -> list[str]:

@@ -8,10 +8,11 @@ from pytest_httpserver import HTTPServer
 
 from cds_service.advisor import first_spoken
 from cds_service.app import advisor_for
+from cds_service.cli.listening import check_network
 from cds_service.cli.main import commands, main
 from cds_service.clients.registry import Client, ClientsRefused, read_registry
 from cds_service.errors import RulebookInvalid, SettingsRefused
-from cds_service.settings import Settings, check_network, read_settings
+from cds_service.settings import Settings, read_settings
 from tests.clients_floor import BASE, jwk, key_set, registry_file
 
 ROOT = Path(__file__).parent.parent

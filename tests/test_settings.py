@@ -10,16 +10,15 @@ from click.testing import CliRunner
 from pydantic import SecretStr, ValidationError
 
 from cds_service import settings as settings_module
+from cds_service.cli.listening import check_network, check_port
 from cds_service.cli.main import commands
+from cds_service.cli.settings import settings_table
 from cds_service.errors import SettingsRefused
 from cds_service.settings import (
     Settings,
-    check_network,
-    check_port,
     default_pack_dir,
     is_loopback,
     read_settings,
-    settings_table,
     unknown_variables,
 )
 

@@ -11,7 +11,8 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from cds_service.app import from_environment, settle_memory
-from cds_service.settings import Settings, check_network, check_port, is_loopback, read_settings, unknown_variables
+from cds_service.cli.listening import check_network, check_port
+from cds_service.settings import Settings, is_loopback, read_settings, unknown_variables
 
 _STOP_SECONDS: Final = 10
 """How long a stopping process may finish what it has begun."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from cds_service.errors import CdsError
 
@@ -64,6 +64,13 @@ class ReadFailed(CdsError):
         """Keep the fault; the text names it for whoever reads a trace."""
         self.fault = fault
         super().__init__(f"{self.code}: {fault.value}")
+
+
+class CountReads(Protocol):
+    """Hears how each read ended: "ok" or the name of a `Fault`; called from all threads, must not wait and must not fail."""
+
+    def count(self, name: str) -> None:
+        """Count one more."""
 
 
 class FaultCounts:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cds_service.fhir.chart import Chart
 from cds_service.fhir_reads import references, searches
-from cds_service.fhir_reads.bounds import SLOW, Allowance, Breaker, Bulkhead, Deadline, Fault, FaultCounts, ReadFailed
+from cds_service.fhir_reads.bounds import SLOW, Allowance, Breaker, Bulkhead, CountReads, Deadline, Fault, FaultCounts, ReadFailed
 from cds_service.fhir_reads.gaps import Gaps, Needs
 from cds_service.fhir_reads.pool import FhirPool, Reading, bearer
 from cds_service.fhir_reads.targets import Allowed, Base, allowed_base
@@ -50,11 +50,11 @@ class _Session:
 
 
 class FhirReads:
-    """Reads what prefetch left out; one for the life of a process. `counts` tells how all reads so far ended."""
+    """Reads what prefetch left out; one for the life of a process. `counts` hears how each read ended."""
 
-    def __init__(self, pool: FhirPool, bounds: Bounds, breaker: Breaker | None = None) -> None:
+    def __init__(self, pool: FhirPool, bounds: Bounds, breaker: Breaker | None = None, counts: CountReads | None = None) -> None:
         """Set the bounds up; threads start with the first read."""
-        self.counts = FaultCounts()
+        self.counts = counts or FaultCounts()
         self._pool = pool
         self._bounds = bounds
         self._breaker = breaker or Breaker()
