@@ -100,7 +100,7 @@ def test_an_empty_answer_without_a_query_is_known_by_its_key(key: str, found: st
     assert states({key: value}) == expected
 
 
-@pytest.mark.parametrize("value", ["123", 5, True, [], [CONDITION], "<html>", {}, {"a": 1}, outcome("error"), outcome("fatal"),
+@pytest.mark.parametrize("value", ["123", 5, True, [], [5], "<html>", {}, {"a": 1}, outcome("error"), outcome("fatal"),
                                    outcome("warning", "error"), outcome(), outcome("odd"), {"resourceType": "OperationOutcome", "issue": [{"severity": {}}]},
                                    {"resourceType": "List"}, bundle(outcome("error"))])  # fmt: skip
 def test_what_is_no_answer_has_failed(value: object) -> None:
@@ -358,6 +358,21 @@ def test_a_reach_beyond_the_calendar_does_no_harm() -> None:
     assert portion.covers[Kind.HISTORY] is Completeness.PARTIAL
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ([CONDITION], "mpmm"),
+        ([{"resource": CONDITION}, {"resource": CONDITION}], "mpmm"),
+        ([order(), order()], "mmpp"),
+        ([bundle(CONDITION)], "mcmm"),
+    ],
+)
+def test_a_bare_list_of_resources_is_read_and_is_a_part_at_most(value: list[Json], found: str) -> None:
+    (portion,) = portions({"k": value}, today=TODAY, history_days=REACH)
+    assert {one.resource_type for one in portion.entries} <= {"Condition", "MedicationRequest"}
+    assert states({"k": value}) == found
+
+
 def test_entries_have_their_place_address_and_type() -> None:
     sent = {
         "entry": [
@@ -381,6 +396,7 @@ def test_entries_have_their_place_address_and_type() -> None:
         ("here.entry[6]", "Condition", "", False),
     ]
     assert [one.raw is None for one in found] == [False, True, True, False, True, True, False]
+    assert [one.is_unreadable for one in found] == [False, True, True, False, False, False, False]
     assert bundle_entries(None, "here") == ()
 
 

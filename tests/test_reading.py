@@ -117,7 +117,6 @@ def test_a_draft_that_concerns_a_rule_is_read_in_full() -> None:
         {"resourceType": "MedicationStatement", "medicationCodeableConcept": {"text": "drug a"}},
         {"resourceType": "Medication", "code": {"text": "drug a"}},
         {},
-        5,
         None,
     ],
 )
@@ -125,7 +124,22 @@ def test_a_draft_that_concerns_no_rule_gives_an_empty_chart_whatever_the_prefetc
     assert chart([draft], {"medications": bundle(order(), {"resourceType": "MedicationRequest"}), "patient": 5}) == Chart()
 
 
-@pytest.mark.parametrize("sent", [{}, {"entry": None}, {"entry": "x"}, {"entry": {}}, {"resourceType": "OperationOutcome"}])
+@pytest.mark.parametrize(
+    "draft", [5, "naltrexone", True, [[]], {"resource": 5}, {"resource": "{}"}, {"resource": ["x"]}, {"resource": {"id": "1"}}]
+)
+def test_a_draft_that_is_no_resource_is_an_order_of_which_nothing_was_read(draft: object) -> None:
+    (found,) = chart({"entry": [draft]}).orders
+    assert (found.where, found.drug, found.dosages) == ("draftOrders.entry[0]", Unknown("no-drug"), ())
+
+
+def test_a_draft_without_a_type_that_names_a_medication_is_an_order() -> None:
+    sent = {name: value for name, value in order("drug a").items() if name != "resourceType"}
+    (found,) = chart([sent]).orders
+    assert isinstance(found.drug, DrugMatch)
+    assert found.resource_type == "MedicationRequest"
+
+
+@pytest.mark.parametrize("sent", [{}, {"entry": None}, {"entry": {}}, {"resourceType": "OperationOutcome"}])
 def test_drafts_in_no_shape_are_no_drafts(sent: Json) -> None:
     assert chart(sent) == Chart()
 

@@ -74,6 +74,8 @@ class Entry:
     full_url: str = ""
     is_included: bool = False
     """Brought along by `_include`: not an answer to the query itself."""
+    is_unreadable: bool = False
+    """Something stands there, and it is no resource."""
 
     @property
     def resource_type(self) -> str:
@@ -173,13 +175,17 @@ def _entry(value: Any, place: str) -> Entry:  # noqa: ANN401 - any JSON value
     sent = members(value)
     resource = sent if "resourceType" in sent and "resource" not in sent else sent.get("resource")
     raw = members(resource) or None
-    return Entry(place, raw, text_of(sent.get("fullUrl")), members(sent.get("search")).get("mode") == "include")
+    is_included = members(sent.get("search")).get("mode") == "include"
+    is_unreadable = raw is None and (not isinstance(value, Mapping | None) or not isinstance(resource, Mapping | None))
+    return Entry(place, raw, text_of(sent.get("fullUrl")), is_included, is_unreadable)
 
 
 def _portion(key: str, value: Any, window: _Window) -> Portion:  # noqa: ANN401 - any JSON value
     """Recognise one prefetch value."""
     place = f"prefetch.{safe_word(key)}"
-    sent = value if isinstance(value, Mapping) else {}
+    if isinstance(value, list) and any(isinstance(one, Mapping) for one in value) and members(value).get("resourceType") != "Bundle":
+        return _of_list(key, value, place)
+    sent = members(value)
     resource_type = text_of(sent.get("resourceType"))
     if resource_type == "Bundle" or (not resource_type and "entry" in sent):
         return _of_bundle(key, sent, place, window)
@@ -187,6 +193,14 @@ def _portion(key: str, value: Any, window: _Window) -> Portion:  # noqa: ANN401 
         state = Completeness.COMPLETE if resource_type == "Patient" else Completeness.PARTIAL  # one of a list is a part at most
         return _of_types([resource_type], (Entry(place, sent),), dict.fromkeys(_TYPES[resource_type], state))
     return _by_name(key, value, () if resource_type in ("", "OperationOutcome") else (Entry(place, sent),))
+
+
+def _of_list(key: str, resources: list[Any], place: str) -> Portion:
+    """Read a bare list of resources: what is in it counts, but nothing says that it is all."""
+    entries = bundle_entries({"entry": resources}, place)
+    types = _types(entries, _Query(), key)
+    kinds = {kind for name in types for kind in _kinds(name, key, _Query(), entries)}
+    return _of_types(types, entries, dict.fromkeys(kinds, Completeness.PARTIAL))
 
 
 def _by_name(key: str, value: Any, entries: tuple[Entry, ...]) -> Portion:  # noqa: ANN401 - any JSON value

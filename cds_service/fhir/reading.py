@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from decimal import Decimal
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from cds_service.fhir.chart import Chart, ConditionRecord, Kind, MedicationRecord
@@ -35,6 +36,10 @@ LONGEST_NOTE: Final = 200
 """Characters; a longer note is no name of a product."""
 
 NO_STRENGTH: Final = Unknown("no-strength")
+NO_DRUG: Final = Unknown("no-drug")
+NOTHING_READ: Final[RawResource] = MappingProxyType({"resourceType": "MedicationRequest"})
+"""What stands for a draft that is no resource at all: an order of which nothing could be read."""
+_MEDICATION: Final = frozenset(["medicationCodeableConcept", "medicationReference"])
 _DRAFT_TYPES: Final = frozenset(["MedicationRequest", DSTU2_ORDER])
 _REFERRED_TYPES: Final = frozenset(["Medication", "Substance", "Condition"])
 _NEVER_TAKEN: Final = frozenset(["entered-in-error", "cancelled", "not-taken", "not-done", "declined"])
@@ -124,12 +129,25 @@ def _referable(entries: Iterable[Entry]) -> Mapping[str, RawResource]:
 def _concerning(drafts: Iterable[Entry], find_drug: FindDrug, resolve: Resolve) -> Iterator[tuple[int, Sighting]]:
     """Find the drafts whose drug concerns a rule or cannot be told, with their index among all drafts."""
     for index, entry in enumerate(drafts):
-        if entry.raw is None or entry.resource_type not in _DRAFT_TYPES:
+        raw = _as_order(entry)
+        if raw is None:
             continue
-        medication = ordered_medication(entry.raw, resolve)
-        drug = _told_drug(entry.raw, medication, find_drug) if medication is not None else None
+        medication = ordered_medication(raw, resolve)
+        drug = _told_drug(raw, medication, find_drug) if medication is not None else None
         if medication is not None and drug is not None:
-            yield index, Sighting(entry.raw, _where(entry), medication, drug)
+            yield index, Sighting(raw, _where(entry), medication, drug)
+        elif raw is NOTHING_READ:
+            yield index, Sighting(raw, entry.place, Medication(Concept()), NO_DRUG)
+
+
+def _as_order(entry: Entry) -> RawResource | None:
+    """Return a draft that is an order, or could be one: what has no type is an order where it names a medication, else nothing read of one."""
+    raw = entry.raw
+    if raw is None:
+        return NOTHING_READ if entry.is_unreadable else None
+    if "resourceType" not in raw:
+        return {**raw, "resourceType": "MedicationRequest"} if _MEDICATION & set(raw) else NOTHING_READ
+    return raw if entry.resource_type in _DRAFT_TYPES else None
 
 
 def _told_drug(raw: RawResource, medication: Medication, find_drug: FindDrug) -> DrugMatch | Unknown | None:
@@ -223,7 +241,7 @@ def _sighting(entry: Entry, find_drug: FindDrug, around: Surroundings) -> tuple[
     if is_of_other_patient(raw, around.patient_id):
         return None, True
     medication = ordered_medication(raw, around.resolve)
-    drug = _told_drug(raw, medication, find_drug) if medication is not None else Unknown("no-drug")
+    drug = _told_drug(raw, medication, find_drug) if medication is not None else NO_DRUG
     if isinstance(drug, Unknown) or medication is None:
         return None, text_of(raw.get("status")).lower() not in _NEVER_TAKEN
     return (Sighting(raw, _where(entry), medication, drug), False) if drug is not None else (None, False)

@@ -13,6 +13,7 @@ import jiter
 
 from cds_service.errors import RequestRefused
 from cds_service.hooks.call import HookCall, HookName
+from cds_service.hooks.wrapped import drafts_of, opened_prefetch
 
 LONGEST_ID: Final = 256
 """FHIR ids have at most 64 characters; real EHRs send longer ones."""
@@ -34,9 +35,9 @@ def read_call(body: bytes, service_hook: HookName) -> HookCall:
         patient_id=_patient_id(context.get("patientId")),
         user_id=_reference(context.get("userId")),
         encounter_id=_reference(context.get("encounterId")),
-        draft_orders=_draft_orders(context.get("draftOrders")),
+        draft_orders=_draft_orders(drafts_of(context)),
         selections=_selections(context.get("selections")),
-        prefetch=_object_or_none(envelope.get("prefetch")),
+        prefetch=opened_prefetch(_object_or_none(envelope.get("prefetch"))),
         fhir_server=_text(envelope.get("fhirServer")),
         fhir_authorization=_object_or_none(envelope.get("fhirAuthorization")),
     )
