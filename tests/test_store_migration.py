@@ -11,12 +11,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 
+from cds_service.analytics.report import Window
+from cds_service.analytics.usage import usage
 from cds_service.errors import StoreUnavailable
+from cds_service.store.decisions import keep_decisions
 from cds_service.store.engine import Store
 from cds_service.store.migration import STEPS, revision
-from cds_service.store.schema import HEAD, metadata
+from cds_service.store.schema import HEAD, cards, decisions, feedback, feedback_comments, feedback_reasons, findings, metadata
+from tests.analytics_floor import Made, Told
+from tests.conftest import NOON
 from tests.store_floor import DATABASES, opened, store_at
 
 
@@ -114,4 +119,43 @@ def test_a_store_that_may_not_migrate_does_so_when_told(store: Store) -> None:
 
 def test_no_table_has_a_place_for_a_patient() -> None:
     names = {f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns}
-    assert {name for name in names if "patient" in name or "encounter" in name or "birth" in name} == {"decisions.patient_read"}
+    assert {name for name in names if "patient" in name or "encounter" in name or "birth" in name} == {
+        "answers_by_day.patient_incomplete",
+        "decisions.patient_read",
+    }
+
+
+def test_the_second_step_keeps_what_the_first_tables_hold(store: Store) -> None:
+    def upgrade(connection: Connection) -> None:
+        config = steps()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    def first_tables(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+        held = (decisions, cards, findings, feedback, feedback_reasons, feedback_comments)
+        return {table.name: [dict(row) for row in connection.execute(select(table)).mappings()] for table in held}
+
+    engine = create_engine(store.url)  # the store itself would bring the tables up to date at once
+    with engine.begin() as connection:
+        upgrade(connection)
+        assert revision(connection) == "0001"
+        made = Made(findings=[Told("conflict"), Told("dose", "silent", card=None)])
+        keep_decisions(connection, [made.rows()])
+        keep_items(connection, made)
+        before = first_tables(connection)
+    engine.dispose()
+    assert [len(rows) for rows in before.values()] == [1, 1, 2, 1, 1, 1]
+    store.migrate()
+    assert store.read(revision) == HEAD
+    assert store.read(first_tables) == before
+    assert store.read(differences) == []
+    found = usage(store, Window(NOON.date(), NOON.date()), now=NOON)
+    assert (found.counts.decisions, found.counts.overridden) == (1, 1)
+
+
+def keep_items(connection: Connection, made: Made) -> None:
+    """Keep an override with reason and comment, as the first program did."""
+    said = {"id": "f", "card": made.card(), "service": "s", "client": "ehr", "outcome": "overridden", "accepted_suggestions": ""}
+    connection.execute(insert(feedback), {**said, "outcome_timestamp": None, "received_at": NOON})
+    connection.execute(insert(feedback_reasons), {"feedback": "f", "position": 0, "system": "u", "code": "c", "display": "d"})
+    connection.execute(insert(feedback_comments), {"id": "c", "feedback": "f", "text": "t", "received_at": NOON})

@@ -116,12 +116,13 @@ def _chunk(connection: Connection, since: datetime | None, after: Place | None) 
     if after is not None:
         query = query.where(tuple_(feedback.c.received_at, feedback.c.id) > tuple_(*after, types=[Moment(), String()]))
     rows = connection.execute(query).all()
-    reasons = _reasons_of(connection, [row.id for row in rows])
+    reasons = reasons_of(connection, [row.id for row in rows])
     grounds = _grounds_of(connection, [row.card for row in rows])
     return [((row.received_at, row.id), _line(row, reasons.get(row.id, ()), grounds.get(row.card))) for row in rows]
 
 
-def _reasons_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[OverrideReason, ...]]:
+def reasons_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[OverrideReason, ...]]:
+    """Find the override reasons of feedback, by its ids."""
     query = select(feedback_reasons).where(feedback_reasons.c.feedback.in_(ids)).order_by("feedback", "position")
     found: dict[str, tuple[OverrideReason, ...]] = {}
     for row in connection.execute(query):

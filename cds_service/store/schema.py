@@ -3,13 +3,14 @@
 A change here needs a step in `migrations/versions` and a new `HEAD`; a test compares the two on both databases.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, DateTime, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Date, DateTime, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest step in `migrations/versions`."""
 _NAMES: Final = {
     "pk": "pk_%(table_name)s",
@@ -87,8 +88,8 @@ findings: Final = Table(
 )
 """One row for each rule that fired or lacked data, for each order.
 
-`fate` is shown, silent (the rule is being tried out), withheld (an info at order-select), or incomplete: the rule could not be
-judged, and `severity` is empty. `card` is the uuid of the card that tells of it, empty where none does.
+`fate` is shown, silent (the rule is being tried out), withheld (an info at order-select), overridden (a clinician had overridden it
+before, and the site respects that), or incomplete: the rule could not be judged, and `severity` is empty. `card` is the uuid of the card that tells of it, empty where none does.
 """
 
 feedback: Final = Table(
@@ -142,3 +143,97 @@ replay: Final = Table(
     Index(None, "expires"),
 )
 """Tokens that were used, by a hash of issuer and token id, until they expire."""
+
+override_marks: Final = Table(
+    "override_marks",
+    metadata,
+    Column("mark", String(64), primary_key=True),
+    Column("card", String(36), primary_key=True),
+    Column("client", String(200), nullable=False),
+    Column("expires", Moment(), nullable=False),
+    Index(None, "expires"),
+)
+"""What a shown card said of which order, as a keyed hash that expires: an override of the card is recognised by it at the next call.
+
+Only where a site respects overrides. Nobody can find the patient, the encounter or the order from a mark without the key.
+"""
+
+unknown_codes: Final = Table(
+    "unknown_codes",
+    metadata,
+    Column("day", Date(), primary_key=True),
+    Column("client", String(200), primary_key=True),
+    Column("system", String(100), primary_key=True),
+    Column("code", String(40), primary_key=True),
+    Column("word", String(80), primary_key=True),
+    Column("orders", Integer(), nullable=False),
+)
+"""How many orders of a UTC day had a code that no table knows, beside a name that one does: `word` is the service's own name for the drug.
+
+`system` and `code` are empty where the order had no code that is safe to keep.
+"""
+
+
+def _by_day(name: str, *columns: Column[Any], key: Iterable[Column[Any]] = ()) -> Table:
+    """Make a roll-up table: one row for each day in the site's time zone, client, site, hook and `key`; `columns` are counts."""
+    place = [Column("client", String(200), primary_key=True), Column("site", String(100), primary_key=True)]
+    return Table(
+        name, metadata, Column("day", Date(), primary_key=True), *place, Column("hook", String(40), primary_key=True), *key, *columns
+    )
+
+
+def _counts(*names: str) -> list[Column[Any]]:
+    return [Column(name, Integer(), nullable=False) for name in names]
+
+
+answers_by_day: Final = _by_day(
+    "answers_by_day",
+    *_counts("decisions", "with_cards", "with_data", "incomplete"),
+    *_counts("patient_incomplete", "conditions_incomplete", "medications_incomplete", "history_incomplete"),
+    *_counts("cards", "accepted", "overridden"),
+)
+"""Decisions and their cards. `with_data` counts the decisions that needed data of the chart, `incomplete` those that lacked some of it;
+`accepted` and `overridden` count cards, by what was said of them up to the latest roll-up."""
+
+latency_by_day: Final = _by_day(
+    "latency_by_day", *_counts("decisions"), key=[Column("band", Integer(), primary_key=True, autoincrement=False)]
+)
+"""Decisions by how long they took; `band` is a place in the list of bounds of `analytics.latency`."""
+
+rules_by_day: Final = _by_day(
+    "rules_by_day",
+    *_counts("decisions", "fired", "shown", "silent", "withheld", "respected", "incomplete", "cards", "accepted", "overridden"),
+    key=[Column("rule", String(200), primary_key=True), Column("version", Integer(), primary_key=True, autoincrement=False)],
+)
+"""What became of each version of each rule: `decisions` in which it fired, findings by their fate (`respected`: fate overridden),
+`cards` that told of it and what was said of these."""
+
+reasons_by_day: Final = Table(
+    "reasons_by_day",
+    metadata,
+    Column("day", Date(), nullable=False),
+    *(Column(name, String(length), nullable=False) for name, length in (("client", 200), ("site", 100), ("hook", 40), ("rule", 200))),
+    Column("version", Integer(), nullable=False),
+    *(Column(name, String(256), nullable=False) for name in ("system", "code", "display")),
+    *_counts("overrides"),
+    Index(None, "day"),
+)
+"""Overrides of each rule by the reason given; without a key, because three texts of an EHR's choice are too long for one."""
+
+days_rolled_up: Final = Table(
+    "days_rolled_up",
+    metadata,
+    Column("day", Date(), primary_key=True),
+    Column("decisions", Integer(), nullable=False),
+    Column("rolled_at", Moment(), nullable=False),
+)
+"""Which days stand in the roll-up tables, and how many decisions each had; other days are counted when somebody asks."""
+
+chores: Final = Table(
+    "chores",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("busy_until", Moment(), nullable=False),
+    Column("done_up_to", Moment(), nullable=True),
+)
+"""What one process at a time does in the background: until when it has the turn, and up to which moment the work is done."""

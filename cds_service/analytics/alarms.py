@@ -1,0 +1,181 @@
+"""Floor 7: tells when a rule falls silent or floods: its firing rate against its own four-week mean.
+
+The count of a recent time (today, or the last 3, 7, 14 or 28 days) is compared with the 28 days before it, both as decisions in which the rule
+fired of all decisions at the hooks where it fires, so that fewer calls at a weekend are no news. What to expect comes from the
+means of working days and of weekends, apart. If nothing changed, the recent count is binomial given both counts together (the exact
+comparison of two Poisson means); counts are first divided by how much more the days scatter than chance would have it.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection
+
+from cds_service.analytics.report import Filters, Window
+from cds_service.analytics.statistics import at_least, at_most
+from cds_service.analytics.usage import ALL, tally_of
+from cds_service.store.engine import Store
+from cds_service.store.schema import answers_by_day, rules_by_day
+
+MEAN_DAYS: Final = 28
+RECENT_DAYS: Final = (1, 3, 7, 14, 28)
+CHANCE: Final = 1e-4
+"""How unlikely a count must be: with it a rule is silent only where ten (in a day) to fourteen (in four weeks) firings were to be expected."""
+SILENT_BELOW: Final = 0.1
+FLOOD_ABOVE: Final = 3.0
+FLOOD_LEAST: Final = 10
+"""A handful of firings is no flood: one order that is changed again and again can make them."""
+_LEAST_DAYS: Final = 7
+"""Days with decisions that a mean needs."""
+_SATURDAY: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A rule that fell silent or floods; `client` and `site` are None where all of them together show it.
+
+    It fired in `fired` of `decisions` decisions of the last `days` days (today included), `expected` by its mean; `chance` is how likely
+    such a count is if nothing changed.
+    """
+
+    rule: str
+    kind: Literal["silent", "flood"]
+    client: str | None
+    site: str | None
+    days: int
+    fired: int
+    decisions: int
+    expected: float
+    mean: float
+    chance: float
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        where = "" if self.client is None else f" (client {self.client or 'without name'}, site {self.site or 'without name'})"
+        time = "today" if self.days == 1 else f"in the last {self.days} days"
+        what = "fell silent" if self.kind == "silent" else "floods"
+        return f"{self.rule}{where} {what}: fired in {self.fired:,} of {self.decisions:,} decisions {time}; {self.expected:,.0f} were to be expected."
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of a rule: in how many of how many decisions it fired."""
+
+    day: date
+    fired: int
+    decisions: int
+
+    @property
+    def is_weekend(self) -> bool:
+        """Saturday and Sunday, whose mix of patients may be another one."""
+        return self.day.weekday() >= _SATURDAY
+
+
+def alarms(store: Store, filters: Filters = ALL, *, zone: tzinfo = UTC, now: datetime | None = None) -> tuple[Alarm, ...]:
+    """Name the rules that are silent or flood today, for all clients together, and for one client where only that shows it.
+
+    `filters.version` is ignored: a new version is the same rule. Raises StoreUnavailable.
+    """
+    moment = now or datetime.now(UTC)
+    return store.read(lambda connection: _alarms(connection, filters, zone, moment))
+
+
+def judged(days: Mapping[date, Day], today: date) -> tuple[Literal["silent", "flood"], int, Day, float, float, float] | None:
+    """Judge one series of days; returns kind, length, the recent count, what was expected, the mean rate and the chance."""
+    found = [
+        (kind, length, recent, expected, mean, chance)
+        for length in RECENT_DAYS
+        for kind, recent, expected, mean, chance in _compared(days, today, length)
+    ]
+    return min(found, key=lambda one: one[-1], default=None)
+
+
+def _compared(days: Mapping[date, Day], today: date, length: int) -> Iterator[tuple[Literal["silent", "flood"], Day, float, float, float]]:
+    """Compare the last days with the four weeks before them."""
+    begin = today - timedelta(days=length - 1)
+    recent = [day for day in days.values() if begin <= day.day <= today and day.decisions]
+    before = [day for day in days.values() if begin - timedelta(days=MEAN_DAYS) <= day.day < begin and day.decisions]
+    earlier = _sum(before)
+    if len(before) < _LEAST_DAYS or not earlier.fired or not recent:
+        return
+    rates = _rates(before)
+    expected = math.fsum(day.decisions * rates[day.is_weekend] for day in recent)
+    now, scatter = _sum(recent), _scatter(before, rates)
+    share = expected / (expected + earlier.fired)
+    tries = round((now.fired + earlier.fired) / scatter)
+    mean = earlier.fired / earlier.decisions
+    if now.fired <= SILENT_BELOW * expected:
+        chance = at_most(math.ceil(now.fired / scatter), tries, share)
+        if chance < CHANCE:
+            yield "silent", now, expected, mean, chance
+    if now.fired >= max(FLOOD_LEAST, FLOOD_ABOVE * expected):
+        chance = at_least(math.floor(now.fired / scatter), tries, share)
+        if chance < CHANCE:
+            yield "flood", now, expected, mean, chance
+
+
+def _sum(days: Sequence[Day]) -> Day:
+    return Day(days[0].day if days else date.min, sum(day.fired for day in days), sum(day.decisions for day in days))
+
+
+def _rates(days: Sequence[Day]) -> Mapping[bool, float]:
+    """Return the mean rate of weekends (True) and of working days; of all days where there were none of a kind."""
+    kinds = {kind: _sum([day for day in days if day.is_weekend is kind] or days) for kind in (True, False)}
+    return {kind: one.fired / one.decisions for kind, one in kinds.items()}
+
+
+def _scatter(days: Sequence[Day], rates: Mapping[bool, float]) -> float:
+    """Return by how much the days scatter more than counts that are due to chance alone (Pearson's statistic by degree of freedom), at least 1."""
+    expected = [(day.fired, day.decisions * rates[day.is_weekend]) for day in days if rates[day.is_weekend]]
+    return max(1.0, math.fsum((fired - mean) ** 2 / mean for fired, mean in expected) / max(1, len(expected) - 1))
+
+
+def _alarms(connection: Connection, filters: Filters, zone: tzinfo, now: datetime) -> tuple[Alarm, ...]:
+    today = now.astimezone(zone).date()
+    first = today - timedelta(days=MEAN_DAYS + RECENT_DAYS[-1] - 1)
+    of_all_rules = Filters(client=filters.client, site=filters.site, hook=filters.hook)
+    tally = tally_of(connection, Window(first, today), of_all_rules, zone, now)
+    place = ("day", "client", "site", "hook")
+    calls = {tuple(row[name] for name in place): row["decisions"] for row in tally.sums(answers_by_day, place, ("decisions",))}
+    fired: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
+    for row in tally.sums(rules_by_day, (*place, "rule"), ("decisions",)):
+        fired[row["rule"]][tuple(row[name] for name in place)] += row["decisions"]
+    rules = sorted(fired) if filters.rule is None else [filters.rule]
+    return tuple(alarm for rule in rules for alarm in _of_rule(rule, fired[rule], calls, today))
+
+
+def _of_rule(rule: str, fired: Mapping[Any, int], calls: Mapping[Any, int], today: date) -> Iterator[Alarm]:
+    """Judge a rule for all clients together; and for each client and site, where all together show nothing."""
+    hooks = {hook for (_, _, _, hook), number in fired.items() if number}
+    heard = {place: number for place, number in calls.items() if place[3] in hooks}
+    whole = _alarm(rule, None, _days(fired, heard), today)
+    if whole:
+        yield whole
+        return
+    for client, site in sorted({place[1:3] for place in heard}):
+        own = [{place: n for place, n in counts.items() if place[1:3] == (client, site)} for counts in (fired, heard)]
+        alarm = _alarm(rule, (client, site), _days(*own), today)
+        if alarm:
+            yield alarm
+
+
+def _days(fired: Mapping[Any, int], calls: Mapping[Any, int]) -> Mapping[date, Day]:
+    """Add up a rule's firings and the decisions beside them, by day."""
+    sums: dict[date, list[int]] = defaultdict(lambda: [0, 0])
+    for which, counts in enumerate((fired, calls)):
+        for place, number in counts.items():
+            sums[place[0]][which] += number
+    return {day: Day(day, *numbers) for day, numbers in sums.items()}
+
+
+def _alarm(rule: str, place: tuple[str, str] | None, days: Mapping[date, Day], today: date) -> Alarm | None:
+    verdict = judged(days, today)
+    if verdict is None:
+        return None
+    kind, length, recent, expected, mean, chance = verdict
+    client, site = place or (None, None)
+    return Alarm(rule, kind, client, site, length, recent.fired, recent.decisions, expected, mean, chance)

@@ -1,0 +1,140 @@
+"""Floor 7: counts the decisions of one day as rows of the roll-up tables; the roll-up keeps them, a report of today uses them at once."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, distinct, func, or_, select
+
+from cds_service.analytics.latency import BOUNDS
+from cds_service.store.schema import (
+    answers_by_day,
+    cards,
+    decisions,
+    feedback,
+    feedback_reasons,
+    findings,
+    latency_by_day,
+    reasons_by_day,
+    rules_by_day,
+)
+
+Rows = Mapping[Table, list[dict[str, Any]]]
+ROLLUPS: Final = (answers_by_day, latency_by_day, rules_by_day, reasons_by_day)
+_PLACE: Final = (decisions.c.client, decisions.c.site, decisions.c.hook)
+_LACKING: Final = ("partial", "missing", "failed")
+_READS: Final = ("patient", "conditions", "medications", "history")
+
+
+def bounds_of(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the moments at which a day begins and ends in a time zone, in UTC."""
+    begin, end = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    return begin, end
+
+
+def count_day(connection: Connection, day: date, zone: tzinfo) -> Rows:
+    """Count the decisions of one day by client, site and hook, with their rules, and with what has been said of their cards so far."""
+    is_of_day = _within(*bounds_of(day, zone))
+    queries = {
+        answers_by_day: _answers(is_of_day),
+        latency_by_day: _latency(is_of_day),
+        rules_by_day: _rules(is_of_day),
+        reasons_by_day: _reasons(is_of_day),
+    }
+    return {table: [{"day": day, **row} for row in connection.execute(query).mappings()] for table, query in queries.items()}
+
+
+def number_of(connection: Connection, day: date, zone: tzinfo) -> int:
+    """Count the decisions of one day."""
+    query = select(func.count()).select_from(decisions).where(_within(*bounds_of(day, zone)))
+    return connection.execute(query).scalar_one()
+
+
+def _within(begin: datetime, end: datetime) -> ColumnElement[bool]:
+    return (decisions.c.time >= begin) & (decisions.c.time < end)
+
+
+def _if(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """Write a condition as 1 or 0."""
+    return case((condition, 1), else_=0)
+
+
+def _total(number: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(number), 0).label(name)
+
+
+def _said(is_of_day: ColumnElement[bool]) -> Any:  # noqa: ANN401 - a subquery
+    """For each card of the day, whether it was accepted, else whether it was overridden."""
+    was = {outcome: func.max(_if(feedback.c.outcome == outcome)) for outcome in ("accepted", "overridden")}
+    both = decisions.join(cards, cards.c.decision == decisions.c.id).outerjoin(feedback, feedback.c.card == cards.c.uuid)
+    query = (
+        select(cards.c.uuid, cards.c.decision, was["accepted"].label("accepted"), was["overridden"].label("overridden"))
+        .select_from(both)
+        .where(is_of_day)
+        .group_by(cards.c.uuid, cards.c.decision)
+    )
+    one = query.subquery()
+    overridden = case((one.c.accepted == 1, 0), else_=one.c.overridden)
+    return select(one.c.uuid, one.c.decision, one.c.accepted, overridden.label("overridden")).subquery("said")
+
+
+def _answers(is_of_day: ColumnElement[bool]) -> Select[Any]:
+    said = _said(is_of_day)
+    sums = (func.count().label("cards"), func.sum(said.c.accepted).label("accepted"), func.sum(said.c.overridden).label("overridden"))
+    sent = select(said.c.decision, *sums).group_by(said.c.decision).subquery("sent")
+    reads = {kind: decisions.c[f"{kind}_read"] for kind in _READS}
+    lacking = {kind: column.in_(_LACKING) for kind, column in reads.items()}
+    return (
+        select(
+            *_PLACE,
+            func.count().label("decisions"),
+            _total(_if(sent.c.cards > 0), "with_cards"),
+            _total(_if(or_(*(column != "" for column in reads.values()))), "with_data"),
+            _total(_if(or_(*lacking.values())), "incomplete"),
+            *(_total(_if(lacks), f"{kind}_incomplete") for kind, lacks in lacking.items()),
+            *(_total(sent.c[name], name) for name in ("cards", "accepted", "overridden")),
+        )
+        .select_from(decisions.outerjoin(sent, sent.c.decision == decisions.c.id))
+        .where(is_of_day)
+        .group_by(*_PLACE)
+    )
+
+
+def _latency(is_of_day: ColumnElement[bool]) -> Select[Any]:
+    whens = [(decisions.c.latency_ms < bound, band) for band, bound in enumerate(BOUNDS)]
+    banded = select(*_PLACE, case(*whens, else_=len(BOUNDS)).label("band")).where(is_of_day).subquery("banded")
+    keys = (banded.c.client, banded.c.site, banded.c.hook, banded.c.band)
+    return select(*keys, func.count().label("decisions")).group_by(*keys)
+
+
+def _rules(is_of_day: ColumnElement[bool]) -> Select[Any]:
+    said = _said(is_of_day)
+    fate, has_fired = findings.c.fate, findings.c.fate != "incomplete"
+    counted = {"shown": "shown", "silent": "silent", "withheld": "withheld", "respected": "overridden", "incomplete": "incomplete"}
+    keys = (*_PLACE, findings.c.rule, findings.c.version)
+    both = decisions.join(findings, findings.c.decision == decisions.c.id).outerjoin(said, said.c.uuid == findings.c.card)
+    return (
+        select(
+            *keys,
+            func.count(distinct(case((has_fired, decisions.c.id)))).label("decisions"),
+            _total(_if(has_fired), "fired"),
+            *(_total(_if(fate == word), name) for name, word in counted.items()),
+            func.count(distinct(said.c.uuid)).label("cards"),
+            *(func.count(distinct(case((said.c[name] == 1, said.c.uuid)))).label(name) for name in ("accepted", "overridden")),
+        )
+        .select_from(both)
+        .where(is_of_day)
+        .group_by(*keys)
+    )
+
+
+def _reasons(is_of_day: ColumnElement[bool]) -> Select[Any]:
+    given = (feedback_reasons.c.system, feedback_reasons.c.code, feedback_reasons.c.display)
+    keys = (*_PLACE, findings.c.rule, findings.c.version, *given)
+    joined = (
+        decisions.join(findings, findings.c.decision == decisions.c.id)
+        .join(feedback, (feedback.c.card == findings.c.card) & (findings.c.card != ""))
+        .join(feedback_reasons, feedback_reasons.c.feedback == feedback.c.id)
+    )
+    overrides = func.count(distinct(feedback.c.id)).label("overrides")
+    return select(*keys, overrides).select_from(joined).where(is_of_day).group_by(*keys)
