@@ -13,8 +13,10 @@ DETAIL_LIMIT: Final = 20_000
 _LONGEST_VALUE: Final = 1_200
 _UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"))
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_MARKDOWN: Final = {**_ENTITIES, **{mark: f"\\{mark}" for mark in "\\`*_[]~|#{}"}}
-_PLAIN: Final = {"<": "\u2039", ">": "\u203a", "[": "(", "]": ")", "{": "(", "}": ")", "`": "'", **dict.fromkeys("*_~|#\\", " ")}
+_MARKDOWN: Final = str.maketrans({**_ENTITIES, **{mark: f"\\{mark}" for mark in "\\`*_[]~|#{}"}})
+_PLAIN: Final = str.maketrans(
+    {"<": "\u2039", ">": "\u203a", "[": "(", "]": ")", "{": "(", "}": ")", "`": "'", **dict.fromkeys("*_~|#\\", " ")}
+)
 _OPENERS: Final = frozenset("-+=")
 _ENDS: Final = frozenset(["", *" .,;:!?)(/'\""])
 """What stands beside a dot that joins no two parts of an address."""
@@ -22,15 +24,12 @@ _ENDS: Final = frozenset(["", *" .,;:!?)(/'\""])
 
 def markdown_text(value: object) -> str:
     """Make a value inert in GitHub-flavoured Markdown and in HTML: no element, link, autolink, heading or list comes of it."""
-    text = _without_links(_visible(value))
-    escaped = "".join(_MARKDOWN.get(letter, letter) for letter in text)
-    return _without_list_mark(escaped)
+    return _without_list_mark(_without_links(_visible(value)).translate(_MARKDOWN))
 
 
 def plain_text(value: object) -> str:
     """Make a value inert in a plain text (summary, labels) even where a client renders it: marks become look-alikes or spaces."""
-    text = _without_links(_visible(value))
-    return _folded("".join(_PLAIN.get(letter, letter) for letter in text))
+    return _folded(_without_links(_visible(value)).translate(_PLAIN))
 
 
 def markdown_template(source: str) -> Template:
@@ -105,7 +104,8 @@ def _environment(finalize: Callable[[object], str]) -> SandboxedEnvironment:
 def _visible(value: object) -> str:
     """One line without control, bidirectional, unassigned and zero-width characters, and of bounded length."""
     text = str(value)[: 4 * _LONGEST_VALUE]
-    seen = "".join(" " if unicodedata.category(letter) in _UNSEEN else letter for letter in text)
+    is_plain = text.isascii() and text.isprintable()
+    seen = text if is_plain else "".join(" " if unicodedata.category(letter) in _UNSEEN else letter for letter in text)
     return cut_at_word(_folded(seen), _LONGEST_VALUE)
 
 
