@@ -76,6 +76,10 @@ class PackAdvisor:
             check_had_data(decision, kinds_read(pack))
         return decision
 
+    def explain(self, call: HookCall, client: ClientWishes = ANYBODY) -> Decision:
+        """Decide one call with the trace of every rule, for somebody who asks why: nothing is recorded, and nothing read beside the call."""
+        return replace(self, wishes=replace(self.wishes, with_trace=True), reads=None, refuses_without_data=False).decide(call, client)
+
     def _chart(self, call: HookCall, pack: Pack, today: date, client: ClientWishes) -> Chart:
         """Read the chart from the prefetch, and from the client's FHIR server what the prefetch left out."""
         window = Window(today, Decimal(pack.rulebook.longest_interval_days))

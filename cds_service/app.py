@@ -31,6 +31,7 @@ from cds_service.web.feedback import FeedbackKeeper, NoStore, feedback
 from cds_service.web.openapi import openapi
 from cds_service.web.operations import operations
 from cds_service.web.trust import CALLED_AS, admit
+from cds_service.web.workbench import Sources, workbench
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,12 +48,16 @@ _HEADERS: Final = {
 
 
 def create_app(
-    settings: Settings, advisor: Advisor, used_tokens: ReplayMemory | None = None, keeper: FeedbackKeeper | None = None
+    settings: Settings,
+    advisor: Advisor,
+    used_tokens: ReplayMemory | None = None,
+    keeper: FeedbackKeeper | None = None,
+    sources: Sources | None = None,
 ) -> Flask:
     """Build the application; the same settings and advisor give the same application, without any global state.
 
     `used_tokens` is the memory that processes share; without one each has its own. `keeper` keeps feedback; without one it is
-    answered with 503. Raises ClientsRefused.
+    answered with 503. `sources` is what the workbench shows; without it there are no pages. Raises ClientsRefused.
     """
     registry = registry_in_force(settings)
     app = Flask("cds_service", static_folder=None)
@@ -67,6 +72,8 @@ def create_app(
     app.register_blueprint(feedback(services, keeper or NoStore(), lambda: caller(settings).client))
     app.register_blueprint(operations())
     app.register_blueprint(openapi(advisor.services()))
+    if sources:
+        app.register_blueprint(workbench(sources, settings.public_url))
     app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
 
@@ -77,7 +84,13 @@ def from_environment() -> Flask:
     settings = read_settings()
     write_log_to(level=settings.log_level)
     memory = open_memory(settings, lambda: caller(settings))
-    return create_app(settings, advisor_for(settings, memory.recorder), memory.tokens, memory.feedback)
+    advisor = advisor_for(settings, memory.recorder)
+    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor))
+
+
+def sources_of(advisor: PackAdvisor) -> Sources:
+    """Give the workbench what it shows."""
+    return Sources(pack=lambda: advisor.pack, explain=advisor.explain)
 
 
 def caller(settings: Settings) -> Caller:
@@ -87,7 +100,7 @@ def caller(settings: Settings) -> Caller:
     return Caller(name, site or settings.site, (request.view_args or {}).get("service_id", ""))
 
 
-def advisor_for(settings: Settings, record: Record = no_record) -> Advisor:
+def advisor_for(settings: Settings, record: Record = no_record) -> PackAdvisor:
     """Load rules, cards and terminology of the settings' folders into an advisor, for every site of the client registry."""
     registry = registry_in_force(settings)
     sites = registry.sites() if registry else ()

@@ -15,6 +15,8 @@ _METHODS: Final = ("GET", "POST", "OPTIONS")
 _HEADERS: Final = ("authorization", "content-type")
 """By name: by the Fetch standard `*` does not cover Authorization."""
 _PREFLIGHT_SECONDS: Final = 600
+_NOT_WORKBENCH: Final = r"/(?!workbench(/|\Z)).*"
+"""Everything but the workbench: no other page may read what it shows."""
 
 
 def allow_origins(app: Flask, origins: Iterable[str]) -> None:
@@ -22,7 +24,7 @@ def allow_origins(app: Flask, origins: Iterable[str]) -> None:
     app.after_request(_name_what_is_allowed)  # Flask calls the last registered first: this one after Flask-CORS
     CORS(
         app,
-        resources=r"/.*",
+        resources=_NOT_WORKBENCH,
         origins=[_pattern(origin) for origin in origins],
         methods=_METHODS,
         allow_headers=_HEADERS,
