@@ -1,12 +1,11 @@
 """Floor 8: settings and an advisor become a Flask application."""
 
 import gc
-import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flask import Flask, Response, g, request
 
@@ -28,15 +27,15 @@ from cds_service.web.cds_services import Advisor, cds_services
 from cds_service.web.cors import allow_origins
 from cds_service.web.errors import answer_errors
 from cds_service.web.feedback import FeedbackKeeper, NoStore, feedback
+from cds_service.web.gateway import BodyBounds, Gateway
 from cds_service.web.openapi import openapi
 from cds_service.web.operations import operations
-from cds_service.web.trust import CALLED_AS, admit
+from cds_service.web.paths import single_slashes
+from cds_service.web.proxies import only_from_proxies
+from cds_service.web.trust import Screen, admit
 from cds_service.web.workbench import Sources, workbench
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-_SLASHES: Final = re.compile("/{2,}")
+_SCREEN: Final = "cds_service.screen"
 _METHODS: Final = frozenset(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"])
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -63,19 +62,29 @@ def create_app(
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     services = frozenset(service.id for service in advisor.services())
+    screen = Screen(token_check(registry, settings, used_tokens), settings.public_url) if registry else None
+    app.extensions[_SCREEN] = screen
     _log_each_call(app, services)
-    answer_errors(app, lambda error: log_error(g.request_id, error))
     allow_origins(app, registry.origins() if registry else settings.cors_origins)
-    check = token_check(registry, settings, used_tokens) if registry else None
-    admit(app, check, settings.public_url, lambda code, client: log_refusal(g.request_id, code, client))
+    admit(app, screen, lambda code, client: log_refusal(g.request_id, code, client))
+    answer_errors(app, lambda error: log_error(g.request_id, error))
     app.register_blueprint(cds_services(advisor, settings.hooks_version))
     app.register_blueprint(feedback(services, keeper or NoStore(), lambda: caller(settings).client))
     app.register_blueprint(operations())
     app.register_blueprint(openapi(advisor.services()))
     if sources:
         app.register_blueprint(workbench(sources, settings.public_url))
-    app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    proxied = only_from_proxies(app.wsgi_app, settings.trusted_proxies, settings.user_header)
+    app.wsgi_app = single_slashes(proxied)  # type: ignore[method-assign,assignment]
     return app
+
+
+def gateway(load: Callable[[], Flask], settings: Settings) -> Gateway:
+    """Put what reads bodies in front of the application that `load` makes."""
+    app = load()
+    screen: Screen | None = app.extensions[_SCREEN]
+    bounds = BodyBounds(settings.max_body_bytes, settings.body_seconds)
+    return Gateway(app, screen.lets_in if screen else None, bounds, settings.threads)
 
 
 @cache
@@ -172,14 +181,3 @@ def _record(response: Response, services: frozenset[str]) -> CallRecord:
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1000, 1),
     )
-
-
-def _single_slashes(application: "WSGIApplication") -> "WSGIApplication":
-    """Read `//id` and `id/` as `/id`: clients join addresses carelessly, and a redirect would break a browser's preflight."""
-
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        environ[CALLED_AS] = environ.get("PATH_INFO", "")
-        environ["PATH_INFO"] = _SLASHES.sub("/", environ.get("PATH_INFO", "")).rstrip("/") or "/"
-        return application(environ, start_response)
-
-    return answer

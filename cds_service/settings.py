@@ -16,12 +16,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from cds_service.errors import SettingsRefused, nearest
 
 PREFIX: Final = "CDS_"
+UNIX: Final = "unix"
+"""The word in `CDS_TRUSTED_PROXIES` that stands for whoever may open `CDS_UNIX_SOCKET`."""
 LOOPBACK: Final = "loopback"
 """The word in `CDS_CORS_ORIGINS` that stands for every page served from this machine."""
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9.\-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _PUBLIC_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _REDIS: Final = re.compile(r"(rediss?|unix)://[!-~]+")
 _DATABASE: Final = re.compile(r"(postgres(ql)?(\+psycopg)?://[^\s/?#]*/[^\s/?#]+(\?\S*)?)|(sqlite:///[^\s?#]+)")
+_HEADER: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _SITE: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -64,6 +67,24 @@ class Settings(BaseSettings):
         min_length=1,
     )
     port: int = _setting("Port to listen on", "a whole number from 1 to 65535", default=8000, ge=1, le=65535)
+    unix_socket: Path | None = _setting(
+        "Unix socket to listen on in place of address and port; its file is open to the service's user and group",
+        "empty, or a path in a folder that exists",
+    )
+    tls_certificate_file: Path | None = _setting(
+        "Certificate, with its chain, to serve https with; needs `CDS_TLS_KEY_FILE`", "empty, or a PEM file that exists"
+    )
+    tls_key_file: Path | None = _setting("Key of the certificate, PKCS #8 without password", "empty, or a PEM file that exists")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = _setting(
+        "Whose `X-Forwarded-*` and `CDS_USER_HEADER` are believed; from anybody else they are removed",
+        "IP addresses and networks (`10.0.0.0/8`), and `unix` for `CDS_UNIX_SOCKET`, with commas between them; empty for nobody",
+        default=(),
+    )
+    user_header: str = _setting(
+        "Header in which a trusted proxy names the user it has signed in, for the workbench",
+        "a header name",
+        default="X-Forwarded-User",
+    )
     serve_without_authentication: bool = _setting(
         "Listen to the network although anybody who reaches the port gets answers", "`true` or `false`", default=False
     )
@@ -121,6 +142,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = _setting(
         "Largest request body", "a whole number from 1024 to 1073741824", default=16 * 1024 * 1024, ge=1024, le=1024**3
     )
+    body_seconds: float = _setting(
+        "Seconds within which the whole body of a request must come; then it gets status 408",
+        "a number from 1 to 120",
+        default=10.0,
+        ge=1,
+        le=120,
+    )
     fhir_deadline: float = _setting(
         "Seconds that all FHIR reads of one call may take together", "a number from 0.1 to 2", default=1.5, ge=0.1, le=2
     )
@@ -139,7 +167,11 @@ class Settings(BaseSettings):
     )
     workers: int = _setting("Processes that answer calls", "a whole number from 1 to 64", default=1, ge=1, le=64)
     threads: int = _setting(
-        "Requests that each process reads at a time; a slow sender holds one", "a whole number from 1 to 1024", default=128, ge=1, le=1024
+        "Requests that each process answers at a time; one whose body is still on its way holds none",
+        "a whole number from 1 to 1024",
+        default=128,
+        ge=1,
+        le=1024,
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "Least important lines that are written; each call is an `info` line", "`debug`, `info`, `warning` or `error`", default="info"
@@ -176,7 +208,7 @@ class Settings(BaseSettings):
         le=36500,
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Take a comma list as a variable holds it, or a tuple as a test passes it."""
@@ -190,6 +222,30 @@ class Settings(BaseSettings):
             raise ValueError("not an origin")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse names, and networks with bits set behind their length: what is meant would be a guess."""
+        return tuple(one if one == UNIX else str(ipaddress.ip_network(one)) for one in value)
+
+    @field_validator("user_header")
+    @classmethod
+    def _is_header(cls, value: str) -> str:
+        """Refuse what is no header name."""
+        if not _HEADER.fullmatch(value):
+            raise ValueError("not a header name")
+        return value
+
+    @field_validator("unix_socket", mode="before")
+    @classmethod
+    def _is_path_or_empty(cls, value: object) -> object:
+        """Read an empty variable as no socket, and refuse one in a folder that is not there."""
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str | Path) or not Path(value).parent.is_dir():
+            raise ValueError("no folder")
+        return value
+
     @field_validator("rules_dir", "cards_dir")
     @classmethod
     def _is_folder(cls, value: Path) -> Path:
@@ -198,7 +254,7 @@ class Settings(BaseSettings):
             raise ValueError("no folder")
         return value
 
-    @field_validator("clients_file", "fhir_ca_file", "terminology_file", mode="before")
+    @field_validator("clients_file", "fhir_ca_file", "terminology_file", "tls_certificate_file", "tls_key_file", mode="before")
     @classmethod
     def _is_file_or_empty(cls, value: object) -> object:
         """Read an empty variable as no registry, and refuse a file that is not there: everybody would be let in, or nobody."""

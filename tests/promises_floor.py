@@ -92,9 +92,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Running]:
-    """Start the service on a free port, with a store of its own, and stop it."""
-    port, log = free_port(), folder / "log"
+def running(folder: Path, port: int = 0, is_up: Callable[[], bool] | None = None, **settings: str) -> Iterator[Running]:
+    """Start the service on a free port, with a store of its own, and stop it; `is_up` tells when it listens elsewhere than on the port."""
+    port, log = port or free_port(), folder / "log"
     with log.open("w", encoding="utf-8") as out, (folder / "err").open("w", encoding="utf-8") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "cds_service", "serve", "--port", str(port)],
@@ -104,7 +104,7 @@ def running(folder: Path, **settings: str) -> Iterator[Running]:
             stderr=err,
         )
         try:
-            wait_until_it_answers(process, port)
+            wait_until(is_up) if is_up else wait_until_it_answers(process, port)
             yield Running(process, port, log)
         finally:
             process.terminate()
@@ -112,6 +112,14 @@ def running(folder: Path, **settings: str) -> Iterator[Running]:
                 process.wait(timeout=15)
             process.kill()
             process.wait()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something to become true; fails where it does not."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def conflict() -> Json:

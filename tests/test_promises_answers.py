@@ -357,7 +357,7 @@ def test_promise_11_the_log_has_a_line_for_each_call_and_nothing_of_the_patient(
     lines = service.lines()
     assert sum(1 for line in lines[before:] if line["event"] == "call") == 6
     text = service.log.read_text(encoding="utf-8")
-    assert (secret in text, "1931" in text, "forged" in {line["event"] for line in lines}) == (False, False, False)
+    assert (secret in text, "1931-01" in text, "forged" in {line["event"] for line in lines}) == (False, False, False)
 
 
 # 12

@@ -122,14 +122,6 @@ def test_the_limit_holds_for_a_body_of_unknown_length(length: int, status: int) 
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize(("sent", "left"), [(8 * 1024 + 1024, 0), (64 * 65536, 63 * 65536)])
-def test_a_refused_sender_is_heard_out_within_bounds(sent: int, left: int) -> None:
-    body = io.BytesIO(b"x" * sent)
-    environ = {"wsgi.input_terminated": True, "wsgi.input": body, "CONTENT_LENGTH": str(sent)}
-    answer = client_with(max_body_bytes=1024).post(SIGN, headers=JSON_TYPE, environ_overrides=environ)
-    assert (answer.status_code, len(body.read())) == (413, left)
-
-
 @pytest.mark.parametrize("path", ["/cds-services/other", "/nothing", "/cds-services/other/feedback", "/cds-services/%00", "/%ff%fe"])
 def test_an_unknown_address_gets_404_as_json(path: str) -> None:
     assert outcome(post(client_with(), path=path)) == (404, "HTTP-404", "not-found")

@@ -2,20 +2,27 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import click
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from cds_service.app import from_environment, settle_memory
-from cds_service.cli.listening import check_network, check_port
+from cds_service.app import from_environment, gateway, settle_memory
+from cds_service.cli.listening import check_listening, check_network
 from cds_service.settings import Settings, is_loopback, read_settings, unknown_variables
 
 _STOP_SECONDS: Final = 10
 """How long a stopping process may finish what it has begun."""
+_HEAD_MILLISECONDS: Final = 10_000
+"""How long the head of a request may take to come, and a connection may stay open without one."""
+_CONNECTIONS: Final = 4096
+"""Connections that each process holds open at a time: a sender that waits or drips costs no more than that."""
+_SOCKET_MODE: Final = 0o660
 _SERVER_LOG: Final = {
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"},
@@ -45,22 +52,30 @@ def run(settings: Settings, load: Callable[[], Flask]) -> None:
     check_network(settings)
     load()
     settle_memory()
-    check_port(settings)
+    check_listening(settings)
     click.echo(_greeting(settings), err=True)
-    _server(settings).serve(target_loader=load, wrap_loader=False)
+    _server(settings).serve(target_loader=partial(gateway, load, settings), wrap_loader=False)
 
 
 def _server(settings: Settings) -> MPServer:
-    """Set the server up: HTTP/1.1 behind the site's own proxy, threads that a slow sender can hold without harm to others."""
+    """Set the server up: HTTP/1.1, connections that wait or drip beside the threads that answer, which are the gateway's."""
     return MPServer(
         "cds_service",
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.WSGI,
+        uds=settings.unix_socket,
+        uds_permissions=_SOCKET_MODE if settings.unix_socket else None,
+        interface=Interfaces.ASGI,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MILLISECONDS),
         websockets=False,
+        loop=Loops.asyncio,
         workers=settings.workers,
-        blocking_threads=settings.threads,
+        backlog=_CONNECTIONS,
+        backpressure=_CONNECTIONS,
+        ssl_cert=settings.tls_certificate_file,
+        ssl_key=settings.tls_key_file,
+        ssl_protocol_min=SSLProtocols.tls12,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
         log_level=LogLevels.error,
@@ -71,21 +86,25 @@ def _server(settings: Settings) -> MPServer:
 def _greeting(settings: Settings) -> str:
     """Say where the service listens, what to try first, and what the present settings leave open."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = f"http://{host}:{settings.port}"
+    base = f"{'https' if settings.tls_certificate_file else 'http'}://{host}:{settings.port}"
+    if settings.unix_socket:
+        base = f"unix:{settings.unix_socket}"
     if settings.clients_file:
         known = f"Clients: those of {settings.clients_file}, with tokens for {settings.public_url}/cds-services"
         return f"Listening on {base} (Ctrl+C stops)\n{known}"
-    lines = [
-        f"Listening on {base} (Ctrl+C stops)",
+    tries = [
         f"Try:     curl {base}/cds-services",
         f"Sandbox: https://sandbox.cds-hooks.org, CDS Services, discovery endpoint {base}/cds-services",
-        "Warning: nothing checks who calls. " + _who_can_call(settings),
     ]
-    return "\n".join(lines)
+    if settings.unix_socket:
+        tries = [f"Try:     curl --unix-socket {settings.unix_socket} http://localhost/cds-services"]
+    return "\n".join([f"Listening on {base} (Ctrl+C stops)", *tries, f"Warning: nothing checks who calls. {_who_can_call(settings)}"])
 
 
 def _who_can_call(settings: Settings) -> str:
     """Say who gets answers without a client registry."""
+    if settings.unix_socket:
+        return "Programs of the service's user and group can reach it through the socket."
     if is_loopback(settings.host):
         return "Only programs on this machine can reach the service."
     return "Anybody who reaches the port gets answers (CDS_SERVE_WITHOUT_AUTHENTICATION is on)."

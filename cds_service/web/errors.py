@@ -4,15 +4,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, abort, request
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from cds_service.errors import RequestRefused
 from cds_service.hooks.json_text import json_text
+from cds_service.web.gateway import BODY_TROUBLE
 
-_CHUNK: Final = 1 << 16
-_HEARD_OUT: Final = 8
-"""How many times the size limit a refused client may send before the connection is cut."""
 _KNOWN: Final = {
     HTTPStatus.BAD_REQUEST: ("HTTP-400", "structure", "a request that could not be read", "a complete HTTP request"),
     HTTPStatus.NOT_FOUND: ("HTTP-404", "not-found", "no such address here", "an address that GET /cds-services names"),
@@ -22,6 +20,13 @@ _KNOWN: Final = {
         "a method that this address does not take",
         "a method of the Allow header",
     ),
+    HTTPStatus.REQUEST_TIMEOUT: (
+        "HTTP-408",
+        "timeout",
+        "a body that was still not whole when the time for it was over",
+        "the whole body in time",
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: ("HTTP-429", "throttled", "too many bodies on their way at once", "the same request again later"),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("HTTP-413", "too-long", "a body over the size limit", "at most {limit} bytes"),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
         "HTTP-415",
@@ -55,7 +60,7 @@ def answer_errors(app: Flask, report: Callable[[Exception], None]) -> None:
         report(error)
         return http_error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
-    app.after_request(_hear_out)
+    app.before_request(_say_what_came_of_the_body)
     app.register_error_handler(RequestRefused, _refused)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, unforeseen)
@@ -66,17 +71,13 @@ def json_response(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(text, status=status, content_type="application/json")
 
 
-def _hear_out(response: Response) -> Response:
-    """Let a client whose body was not read finish sending, within bounds: else it sees a broken connection, not the answer.
-
-    Who is not known is not listened to.
-    """
-    body, limit = request.environ["wsgi.input"], _HEARD_OUT * (request.max_content_length or 0)
-    is_heard_out = response.status_code >= HTTPStatus.BAD_REQUEST and response.status_code != HTTPStatus.UNAUTHORIZED
-    if is_heard_out and request.environ.get("wsgi.input_terminated"):
-        while limit > 0 and (chunk := body.read(_CHUNK)):
-            limit -= len(chunk)
-    return response
+def _say_what_came_of_the_body() -> None:
+    """Answer in place of the route where the gateway could not get the whole body."""
+    trouble = request.environ.get(BODY_TROUBLE)
+    if trouble == HTTPStatus.TOO_MANY_REQUESTS:
+        raise TooManyRequests(retry_after=1)
+    if trouble:
+        abort(trouble)
 
 
 def _refused(error: RequestRefused) -> Response:

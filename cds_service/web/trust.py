@@ -1,8 +1,9 @@
 """Floor 7: who may call: a client's token is checked before anything of the body is read, and before any route is looked at."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flask import Flask, Response, abort, g, request
 
@@ -11,12 +12,15 @@ from cds_service.clients.tokens import TokenRefused
 from cds_service.hooks.json_text import json_text
 from cds_service.service import ClientWishes
 from cds_service.web.errors import json_response
+from cds_service.web.paths import CALLED_AS, plain_path
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 API: Final = "/cds-services"
 _OPEN: Final = ("/health", "/metrics")
 """What answers without a token where a registry is in force; everything else but the API answers 404."""
-CALLED_AS: Final = "cds_service.called_as"
-"""Where the WSGI environment keeps the path as it was called, before slashes were set right: a token may name it."""
+_SEEN: Final = "cds_service.seen"
 _LONGEST_LANGUAGES: Final = 256
 _REFUSAL: Final = json_text(
     {
@@ -43,23 +47,53 @@ class Gate(Protocol):
         """Return the client that signed for one of these addresses; raises TokenRefused."""
 
 
-def admit(app: Flask, gate: Gate | None, public_url: str, report: Callable[[str, str], None]) -> None:
-    """Let through whom the gate knows, `g.client` then being who it is; without a gate (development) everybody.
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Looks at the head of a request before anything of its body is read; `public_url` is where clients reach the service."""
+
+    gate: Gate
+    public_url: str
+
+    def look(self, environ: "WSGIEnvironment") -> Client | TokenRefused | None:
+        """Return who calls, or why not; None where no token is asked for. A request is looked at once: that uses its token up."""
+        if _SEEN not in environ:
+            environ[_SEEN] = self._look(environ)
+        seen: Client | TokenRefused | None = environ[_SEEN]
+        return seen
+
+    def lets_in(self, environ: "WSGIEnvironment") -> bool:
+        """Tell whether the body of a request is worth reading."""
+        return not isinstance(self.look(environ), TokenRefused)
+
+    def _look(self, environ: "WSGIEnvironment") -> Client | TokenRefused | None:
+        path = environ.get("PATH_INFO", "")
+        if environ.get("REQUEST_METHOD") == "OPTIONS" or not _is_under(plain_path(path), (API,)):
+            return None
+        called = environ.get(CALLED_AS) or path
+        addresses = frozenset([self.public_url + plain_path(path), self.public_url + called])
+        try:
+            return self.gate.client_of(environ.get("HTTP_AUTHORIZATION", ""), addresses)
+        except TokenRefused as refused:
+            return refused
+
+
+def admit(app: Flask, screen: Screen | None, report: Callable[[str, str], None]) -> None:
+    """Let through whom the screen knows, `g.client` then being who it is; without one (development) everybody.
 
     `report` is told the code of each refusal, and the client's name where that is sure.
     """
 
     def check() -> Response | None:
         g.client = None
-        if gate is None or request.method == "OPTIONS" or _is_under(_OPEN):
+        if screen is None or request.method == "OPTIONS" or _is_under(request.path, _OPEN):
             return None
-        if not _is_under((API,)):
+        if not _is_under(request.path, (API,)):
             abort(HTTPStatus.NOT_FOUND)
-        try:
-            g.client = gate.client_of(_authorization(), _addresses(public_url))
-        except TokenRefused as refused:
-            report(refused.code, refused.client)
+        seen = screen.look(request.environ)
+        if isinstance(seen, TokenRefused):
+            report(seen.code, seen.client)
             return _refusal()
+        g.client = seen
         return None
 
     app.before_request(check)
@@ -74,18 +108,8 @@ def client_wishes() -> ClientWishes:
     return ClientWishes(client.name, languages, client.profile, client.site, client.fhir_servers)
 
 
-def _is_under(places: Collection[str]) -> bool:
-    return any(request.path == place or request.path.startswith(place + "/") for place in places)
-
-
-def _authorization() -> str:
-    """Return the header; several are joined by commas, which no token holds."""
-    return ",".join(request.headers.getlist("Authorization"))
-
-
-def _addresses(public_url: str) -> frozenset[str]:
-    """Return the address called, by the settings alone: the Host header is the caller's to choose."""
-    return frozenset(public_url + path for path in (request.path, request.environ.get(CALLED_AS, request.path)))
+def _is_under(path: str, places: Collection[str]) -> bool:
+    return any(path == place or path.startswith(place + "/") for place in places)
 
 
 def _languages() -> tuple[str, ...]:
