@@ -13,10 +13,10 @@ from fhir.resources.R4B.medicationrequest import MedicationRequest
 
 from cds_service.facts.registry import OrderFacts
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
-from cds_service.fhir.elements import Concept
+from cds_service.fhir.elements import Concept, Dosage, Dose, Timing
 from cds_service.fhir.terminology import ConditionMatch
 from cds_service.hooks.answer import Action, Suggestion, as_json
-from cds_service.quantities import Quantity, exactly
+from cds_service.quantities import Quantity, QuantityRange, exactly
 from cds_service.rulebook.types import Finding, Severity, Status
 from cds_service.unknown import Unknown
 from tests.cards_floor import (
@@ -302,10 +302,41 @@ def test_a_liquid_needs_no_ingredient_code() -> None:
     assert len(made(start(), seen=chart(record(drug=replace(LIQUID, ingredient_code=""))))) == 1
 
 
-def test_the_sandbox_always_gets_a_coded_product_with_a_name() -> None:
-    _, action = only(made(start(), seen=chart(record(drug=LIQUID)), profile="sandbox"))
+DAILY = Timing(frequency=1, period=Decimal(1), period_unit="d")
+PIECE = Dosage(timing=DAILY, doses=(Dose("", exactly(1, "{pill}")),))
+
+
+def test_the_sandbox_gets_a_coded_product_with_a_name_for_one_piece_a_day() -> None:
+    _, action = only(made(start(), seen=chart(record(dosages=(PIECE,))), profile="sandbox"))
     concept = resource(action)["medicationCodeableConcept"]
     assert (concept["text"], concept["coding"][0]["code"]) == ("naltrexone 1.5 mg oral capsule (compounded)", "7243")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (PIECE, PIECE),
+        (replace(PIECE, doses=()),),
+        (replace(PIECE, doses=(Dose("", exactly(2, "{pill}")),)),),
+        (replace(PIECE, doses=(Dose("", QuantityRange(Decimal(1), Decimal(2), "{pill}")),)),),
+        (replace(PIECE, doses=(Dose("", exactly(1, "{pill}")), Dose("", exactly("4.5", "mg")))),),
+        (replace(PIECE, doses=(Dose("", exactly("4.5", "mg")),)),),
+        (replace(PIECE, doses=(Dose("", exactly(1, "mL")),)),),
+        (replace(PIECE, timing=None),),
+        (replace(PIECE, timing=replace(DAILY, frequency=2)),),
+        (replace(PIECE, timing=replace(DAILY, frequency_max=2)),),
+        (replace(PIECE, timing=replace(DAILY, period=Decimal(2))),),
+        (replace(PIECE, timing=replace(DAILY, period_unit="h")),),
+        (replace(PIECE, timing=replace(DAILY, when=("MORN", "HS"))),),
+        (replace(PIECE, timing=replace(DAILY, time_of_day=("08:00:00", "20:00:00"))),),
+        (replace(PIECE, timing=replace(DAILY, day_of_week=("mon",))),),
+        (replace(PIECE, text="1 capsule at bedtime"),),
+        (replace(PIECE, patient_instruction="4.5 mg"),),
+    ],
+)
+def test_the_sandbox_gets_no_product_whose_dose_it_would_not_change(lines: tuple[Dosage, ...]) -> None:
+    assert made(start(), seen=chart(record(dosages=lines)), profile="sandbox") == []
 
 
 def test_a_contradiction_or_a_slip_brings_no_corrected_dose() -> None:

@@ -15,6 +15,7 @@ from cds_service.cards.schedule import Step, usual_steps
 from cds_service.cards.text import rendered_line
 from cds_service.facts.registry import OrderFacts
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
+from cds_service.fhir.elements import Dosage, Timing
 from cds_service.fhir.terminology import ConditionMatch, DrugMatch
 from cds_service.hooks.answer import Action, Coding, Suggestion
 from cds_service.quantities import Quantity, QuantityRange, in_unit
@@ -134,6 +135,8 @@ def _low_start(finding: Finding, offer: Offer, record: MedicationRecord, situati
     mg = in_unit(limit, "mg/d") if limit else None
     if mg is None or not isinstance(record.drug, DrugMatch) or not _is_plain_order(finding.facts, record.drug, offer):
         return None
+    if situation.profile.applies_product_alone and not _is_one_piece_a_day(record):
+        return None  # the old dose would stay in force, of the new product
     words = _written(offer, finding, situation, {"dose": amount(Quantity(mg, "mg"), situation.words), "ingredient": record.drug.ingredient})
     doses = [drafts.NightlyDose(mg, words.sig)]
     if not situation.profile.applies_product_alone and _delivers(mg, record.drug, finding.facts, offer):
@@ -182,6 +185,16 @@ def _is_plain_order(facts: OrderFacts, drug: DrugMatch, offer: Offer) -> bool:
         and fact_value(facts, "order.is_as_needed") is not True
         and not (offer.routes and routes and not routes & offer.routes)
     )
+
+
+def _is_one_piece_a_day(record: MedicationRecord) -> bool:
+    """Tell whether the elements alone say one tablet or capsule once a day, so that another product gives its own strength a day."""
+    line = record.dosages[0] if len(record.dosages) == 1 else Dosage(text="none, or several")
+    timing = line.timing or Timing()
+    amounts = {(in_unit(Quantity(end, dose.amount.unit), "{piece}")) for dose in line.doses for end in (dose.amount.low, dose.amount.high)}
+    is_once = timing.frequency in (None, 1) and timing.frequency_max is None and len(timing.when) <= 1 and len(timing.time_of_day) <= 1
+    is_daily = timing.period == 1 and timing.period_unit == "d" and not timing.day_of_week
+    return amounts == {Decimal(1)} and is_once and is_daily and not (line.text or line.patient_instruction)
 
 
 def _delivers(mg: Decimal, drug: DrugMatch, facts: OrderFacts, offer: Offer) -> bool:
