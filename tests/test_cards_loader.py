@@ -82,6 +82,8 @@ BROKEN: list[tuple[Change, list[str]]] = [
     (lambda text: text + OFFER.format(kind="start-low"), [f"one-card.yaml:13:5 CARD-006 a suggestion 'start-low' needs '{name}'" for name in ("limit", "product", "product_system", "sig")]),
     (lambda text: text + OFFER.format(kind="record-indication\n    recommended: [defualt]"), ["one-card.yaml:14:18 CARD-006 'defualt' is recommended but not among 'says'; did you mean 'default'?"]),
     (lambda text: text + OFFER.format(kind="record-indication").replace("label: Label", "label: '{{ dose }}'"), ["one-card.yaml:17:25 CARD-005 template: 'dose' is undefined"]),
+    (lambda text: text + "cites: {other: label}\n", ["one-card.yaml:12:16 CARD-016 no section and no closing 'other'"]),
+    (lambda text: text + "cites: {default: '{% if %}'}\n", ["one-card.yaml:12:18 CARD-005 template: Expected an expression, got 'end of statement block' (line 1 of the text)"]),
     (lambda _: "", ["one-card.yaml:1:1 YAML-003 the file is empty"]),
     (lambda text: text + "id: again\n", ["one-card.yaml:12:1 YAML-002 'id' stands twice; first at line 1"]),
 ]  # fmt: skip
@@ -185,6 +187,15 @@ def test_a_suggestion_that_rests_on_a_threshold_its_rule_has_not_is_told() -> No
     thresholds = {name: one for name, one in rules()["titration-start"].thresholds.items() if name != "usual_start"}
     found = rule_problems(library(), [*(rule for rule in rules().values() if rule.id != "titration-start"), _rule(thresholds=thresholds)])
     assert {one.code for one in found} == {"CARD-014"}
+
+
+def test_a_citation_of_what_neither_rule_nor_card_has_is_told() -> None:
+    fewer = tuple(one for one in rules()["titration-start"].references if one.id != "final")
+    (found,) = rule_problems(library(), [*(rule for rule in rules().values() if rule.id != "titration-start"), _rule(references=fewer)])
+    assert (found.code, found.message) == (
+        "CARD-016",
+        "card 'titration-start' cites 'final' for 'above-usual-start', no reference of the card or of rule 'titration-start'",
+    )
 
 
 def test_a_card_that_no_rule_uses_is_told() -> None:

@@ -128,7 +128,7 @@ def test_two_products_of_one_drug_are_named_by_the_drug() -> None:
     listed = tuple(record({"id": place}, place, drug=drug(ingredient="oxycodone", name=name)) for place, name in table.items())
     met = [exposure(name, where=place) for place, name in table.items()]
     card = cards([conflict(*met)], chart(medications=listed))[0]
-    assert card.detail.startswith("**Opioid in use: oxycodone (10 days")
+    assert card.detail.startswith("**Opioid in use: oxycodone (up to 10 days")
     assert "naltrexone" in card.summary.lower()
 
 
@@ -143,7 +143,7 @@ def test_of_several_fills_the_latest_is_told() -> None:
         )
         for days in (8, 3, 5)
     ]
-    assert "tramadol (last covered day 3 days ago; label asks for 10 days, 7 days to go)" in cards([conflict(*fills)])[0].detail
+    assert "tramadol (last covered day 3 days ago; label asks for up to 10 days, 7 days to go)" in cards([conflict(*fills)])[0].detail
 
 
 def test_many_drugs_are_counted_in_the_summary_and_named_in_the_detail() -> None:

@@ -105,7 +105,7 @@ def test_each_opioid_order_on_naltrexone_says_how_to_treat_pain(rule: str, says:
 
 KEY_SENTENCES = [
     ("opioid-conflict", "in-use", ["low doses included", "block pain relief", "after 1 mg", "10 days opioid-free by the label", "If the opioid is taken regularly"]),
-    ("opioid-conflict", "recently-ended", ["if the opioid was taken regularly", "label asks for 10 days", "10 days to go"]),
+    ("opioid-conflict", "recently-ended", ["if the opioid was taken regularly", "label asks for up to 10 days", "10 days to go"]),
     ("opioid-conflict", "long-acting-depot", ["over months", "no number of days can be given", "Please ask when the last injection"]),
     ("opioid-conflict", "weak-opioid", ["cough and diarrhoea", "benefit may be lost"]),
     ("opioid-conflict", "diagnosis", ["on the problem list", "7 to 10 days", "up to 2 weeks", "naloxone challenge"]),
@@ -146,7 +146,7 @@ def test_key_sentences_stand_in_their_card(rule: str, says: str, sentences: list
 
 def test_the_interval_told_is_that_of_the_drug_that_fired() -> None:
     card = one(cards([conflict(exposure("methadone", opioid_free_days=exactly(14, "d")))]))
-    assert card.detail.startswith("**Opioid in use: methadone (14 days opioid-free by the label)**")
+    assert card.detail.startswith("**Opioid in use: methadone (up to 14 days opioid-free by the label)**")
 
 
 def test_a_drug_without_an_interval_gets_no_number() -> None:
@@ -158,9 +158,9 @@ def test_a_drug_without_an_interval_gets_no_number() -> None:
 @pytest.mark.parametrize(
     ("since", "told"),
     [
-        (exactly(1, "d"), "(last covered day 1 day ago; label asks for 10 days, 9 days to go)"),
-        (exactly(0, "d"), "(covered until today; label asks for 10 days, 9 days to go)"),
-        (Unknown("no-dates"), "(last dose not known; label asks for 10 days, 9 days to go)"),
+        (exactly(1, "d"), "(last covered day 1 day ago; label asks for up to 10 days, 9 days to go)"),
+        (exactly(0, "d"), "(covered until today; label asks for up to 10 days, 9 days to go)"),
+        (Unknown("no-dates"), "(last dose not known; label asks for up to 10 days, 9 days to go)"),
     ],
 )
 def test_the_days_since_the_last_dose_are_told(since: object, told: str) -> None:
@@ -244,6 +244,32 @@ def test_references_say_title_section_and_year_and_become_links() -> None:
     card = one(cards([finding("missing-indication")]))
     assert "- Naltrexone hydrochloride tablets, US prescribing information (DailyMed), section 1, 2013." in card.detail
     assert [(link.type, link.url.startswith("https://dailymed.nlm.nih.gov/")) for link in card.links] == [("absolute", True)]
+
+
+@pytest.mark.parametrize(
+    ("says", "classes", "cited"),
+    [
+        ("in-use", ("naltrexone",), ["Naltrexone hydrochloride tablets", "Naumann 2023", "FDA Drug Safety"]),
+        ("weak-opioid", ("naltrexone",), ["Naltrexone hydrochloride tablets", "FDA Drug Safety"]),
+        ("long-acting-depot", ("naltrexone",), ["Naltrexone hydrochloride tablets", "Monthly buprenorphine", "FDA Drug Safety"]),
+        ("in-use", ("naltrexone", "depot"), ["Naltrexone hydrochloride tablets", "Naumann 2023", "FDA Drug Safety", "Naltrexone extended"]),
+    ],
+)
+def test_only_the_sources_of_what_is_told_stand_under_a_card(says: str, classes: tuple[str, ...], cited: list[str]) -> None:
+    severity = Severity.CRITICAL if says == "in-use" else Severity.WARNING
+    told = one(cards([conflict(exposure(says=says, severity=severity), facts=order_facts(drug=words(*classes)))])).detail
+    lines = told.partition("**References**")[2].splitlines()
+    assert [line[2:] for line in lines if line.startswith("- ")] == [
+        next(line[2:] for line in lines if line.startswith(f"- {name}")) for name in cited
+    ]
+
+
+def test_a_first_order_is_dated_only_where_no_opioid_stands_against_it() -> None:
+    start = finding("titration-start", "above-usual-start", order_facts(begins="2026-11-22"))
+    alone = one(cards([start])).detail
+    beside = cards([conflict(), start])[1].detail or ""
+    assert ("From 2026-11-22" in alone, "opioid question" in alone) == (True, False)
+    assert ("From 2026-11-22" in beside, "opioid question on this signing is settled" in beside) == (False, True)
 
 
 def test_the_same_source_is_cited_once() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.facts.indications import counts, indication_facts, spoken_list
+from cds_service.facts.indications import counts, in_sentence, indication_facts, spoken_list
 from cds_service.facts.registry import Fact
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
 from cds_service.fhir.elements import Concept, Dosage, Medication
@@ -63,7 +63,7 @@ def test_all_four_facts_are_there() -> None:
 
 def test_the_reason_of_the_order_outranks_the_problem_list() -> None:
     found = facts("ache", conditions=[condition(REMITTING)])
-    assert told(found) == (["ache"], ["order"], "An ache")
+    assert told(found) == (["ache"], ["order"], "an ache")
     assert found["order.indication"].rests_on == ("draftOrders.entry[0]",)
     assert words(found["patient.conditions"]) == ["remitting"]
 
@@ -73,16 +73,16 @@ def test_a_reason_in_no_list_is_a_reason_all_the_same() -> None:
 
 
 def test_an_empty_reason_is_no_reason() -> None:
-    assert told(facts("", conditions=[condition()])) == (["ache"], ["problem-list"], "An ache")
+    assert told(facts("", conditions=[condition()])) == (["ache"], ["problem-list"], "an ache")
 
 
 def test_several_reasons_add_up() -> None:
-    assert told(facts("ache", "something else", "remitting")) == (["ache", "remitting"], ["order"], "A remitting one and An ache")
+    assert told(facts("ache", "something else", "remitting")) == (["ache", "remitting"], ["order"], "A remitting one and an ache")
 
 
 def test_without_a_reason_the_problem_list_tells() -> None:
     found = facts(conditions=[condition(), condition(REMITTING, where="conditions.entry[1]")])
-    assert told(found) == (["ache", "remitting"], ["problem-list"], "A remitting one and An ache")
+    assert told(found) == (["ache", "remitting"], ["problem-list"], "A remitting one and an ache")
     assert found["order.indication"].rests_on == ("conditions.entry[0]", "conditions.entry[1]")
 
 
@@ -97,7 +97,7 @@ def test_no_reason_anywhere_is_said() -> None:
 
 
 def test_a_match_without_a_name_is_called_by_its_title() -> None:
-    assert told(facts(conditions=[condition(replace(ACHE, name=""))]))[2] == "Aches"
+    assert told(facts(conditions=[condition(replace(ACHE, name=""))]))[2] == "aches"
 
 
 def test_only_value_sets_that_can_be_a_reason_are_taken_from_the_problem_list() -> None:
@@ -134,12 +134,12 @@ def test_an_unread_problem_list_proves_nothing(state: Completeness | None, reaso
 @pytest.mark.parametrize("state", [Completeness.MISSING, Completeness.FAILED, Completeness.PARTIAL])
 def test_what_was_found_stands_however_little_was_read(state: Completeness) -> None:
     found = facts(conditions=[condition()], completeness={Kind.CONDITIONS: state})
-    assert (told(found), words(found["patient.conditions"])) == ((["ache"], ["problem-list"], "An ache"), ["ache"])
+    assert (told(found), words(found["patient.conditions"])) == ((["ache"], ["problem-list"], "an ache"), ["ache"])
 
 
 def test_the_reason_of_the_order_needs_no_problem_list() -> None:
     found = facts("ache", completeness={})
-    assert told(found) == (["ache"], ["order"], "An ache")
+    assert told(found) == (["ache"], ["order"], "an ache")
     assert found["patient.conditions"].value == Unknown("no-problem-list", missing="conditions")
 
 
@@ -152,10 +152,10 @@ def test_on_a_partial_list_the_patient_may_have_what_is_no_reason() -> None:
 @pytest.mark.parametrize(
     ("as_needed_for", "reasons", "expected"),
     [
-        ("ache", (), (["ache"], ["order"], "An ache")),
+        ("ache", (), (["ache"], ["order"], "an ache")),
         ("something", (), (["remitting"], ["problem-list"], "A remitting one")),
-        ("ache", ("something",), (["ache"], ["order"], "An ache")),
-        ("something", ("ache",), (["ache"], ["order"], "An ache")),
+        ("ache", ("something",), (["ache"], ["order"], "an ache")),
+        ("something", ("ache",), (["ache"], ["order"], "an ache")),
     ],
 )
 def test_what_it_is_taken_for_as_needed_counts_where_it_is_known(as_needed_for: str, reasons: tuple[str, ...], expected: object) -> None:
@@ -166,7 +166,7 @@ def test_what_it_is_taken_for_as_needed_counts_where_it_is_known(as_needed_for: 
 @pytest.mark.parametrize("reference", ["Condition/c1", "https://ehr.example/fhir/Condition/c1"])
 def test_a_reason_can_be_a_condition_of_the_list(reference: str) -> None:
     beside = condition(REMITTING, id="c2")
-    assert told(facts(conditions=[condition(), beside], reason_references=(reference,))) == (["ache"], ["order"], "An ache")
+    assert told(facts(conditions=[condition(), beside], reason_references=(reference,))) == (["ache"], ["order"], "an ache")
 
 
 def test_a_condition_in_no_value_set_is_a_reason_all_the_same() -> None:
@@ -176,7 +176,7 @@ def test_a_condition_in_no_value_set_is_a_reason_all_the_same() -> None:
 
 def test_a_condition_that_the_order_names_is_looked_up_by_its_concept_too() -> None:
     silent = condition(matches=(), concept=Concept(text="ache"))
-    assert told(facts("ache", conditions=[silent], reason_references=("Condition/c1",))) == (["ache"], ["order"], "An ache")
+    assert told(facts("ache", conditions=[silent], reason_references=("Condition/c1",))) == (["ache"], ["order"], "an ache")
 
 
 @pytest.mark.parametrize("reference", ["Condition/unheard-of", "#contained", "Observation/c1", "Condition/", "c1"])
@@ -232,3 +232,21 @@ def test_a_condition_counts_by_its_statuses(elements: dict[str, Any], match: Con
 )
 def test_names_are_joined_as_in_a_sentence(names: list[str], text: str) -> None:
     assert spoken_list(names) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Fibromyalgia", "fibromyalgia"),
+        ("Post COVID-19 condition", "post COVID-19 condition"),
+        ("Opioid-related disorder", "opioid-related disorder"),
+        ("Crohn's disease", "Crohn's disease"),
+        ("ME/CFS", "ME/CFS"),
+        ("POTS", "POTS"),
+        ("HIV-related pain", "HIV-related pain"),
+        ("long covid", "long covid"),
+        ("", ""),
+    ],
+)
+def test_a_name_stands_inside_a_sentence_as_common_words_do(name: str, text: str) -> None:
+    assert in_sentence(name) == text

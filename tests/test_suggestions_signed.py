@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ from tests.clinic import (
 )
 from tests.conftest import ZONE
 from tests.test_clinical_cases import CASES
-from tests.test_clinical_pairs import BESIDE, INDICATIONS, REGIMENS
+from tests.test_clinical_pairs import BESIDE, INDICATIONS, REGIMENS, Beside
 from tests.test_fhir_reads_running import exchange, real_fhir_server
 
 ROOT = Path(__file__).parent.parent
@@ -166,14 +166,14 @@ def ask(client: FlaskClient, request: Json) -> Json:
     return body
 
 
-def requests() -> Iterator[tuple[str, Json]]:
+def requests(besides: Sequence[Beside]) -> Iterator[tuple[str, Json]]:
     yield from SHAPES.items()
     yield from ((name, request) for name, (request, _) in CASES.items())
     for path in sorted((ROOT / "fixtures/calls").glob("*.json")):
         yield path.stem, json.loads(path.read_text())
     for regimen in REGIMENS:
         for indication, problems in INDICATIONS.items():
-            for beside in BESIDE:
+            for beside in besides:
                 made = call(regimen.draft(), medications=[*regimen.before, *beside.medications], conditions=[*problems, *beside.conditions])
                 yield f"{regimen.name}, {indication}, beside {beside.name}", made
 
@@ -184,7 +184,7 @@ def suggested(pack: Pack) -> tuple[Suggested, ...]:
     found: dict[tuple[str, ...], Suggested] = {}
     for profile in PROFILES:
         client = client_for(pack, profile)
-        for name, request in requests():
+        for name, request in requests(BESIDE if profile == "standard" else BESIDE[:3]):
             answer = ask(client, request)
             for card in answer["cards"]:
                 for one in card.get("suggestions", ()):
@@ -374,6 +374,27 @@ def test_a_titration_says_that_it_is_compounded_and_is_in_sequence(suggested: tu
         ]
         assert [line["timing"]["repeat"].get("boundsDuration", {}).get("value") for line in lines] == [14, 14, None]
         assert "compounded" in resource["note"][-1]["text"]
+
+
+def test_words_promise_no_more_than_the_client_applies(suggested: tuple[Suggested, ...]) -> None:
+    words = {
+        (one.profile, text)
+        for one in suggested
+        if one.suggestion["label"].startswith("Start")
+        for text in (one.suggestion["label"], one.actions[0]["description"])
+    }
+    assert words == {
+        ("standard", "Start with 1.5 mg at bedtime instead"),
+        (
+            "standard",
+            "Change the draft to naltrexone 1.5 mg once daily at bedtime; quantity, supply and refills of the old dose are removed",
+        ),
+        ("sandbox", "Start with 1.5 mg instead"),
+        (
+            "sandbox",
+            "Put naltrexone 1.5 mg capsules (compounded) in place of the product; timing, quantity and refills stay as they are, please check them",
+        ),
+    }
 
 
 def test_a_new_product_is_its_ingredient_code_and_a_text(suggested: tuple[Suggested, ...]) -> None:

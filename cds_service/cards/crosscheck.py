@@ -48,8 +48,20 @@ def _rule_problems(library: CardLibrary, rule: Rule) -> Iterator[Problem]:
             yield Problem(rule.where, "CARD-013", f"rule '{rule.id}' says '{says}', for which card '{card.id}' has no text")
         else:
             yield from _limit_problems(rule, card, section.limits)
+    yield from _citation_problems(rule, card)
     if rule.id in texts.closings:
         yield from _limit_problems(rule, card, texts.closings[rule.id].limits)
+
+
+def _citation_problems(rule: Rule, card: CardFile) -> Iterator[Problem]:
+    """What the rule's sections and closing words cite is a reference of the rule or of the card."""
+    known = {reference.id for reference in (*rule.references, *card.references)}
+    texts = in_language(card.texts, "en")
+    own = {texts.section_key(rule.id, says) or "" for says in says_of(rule)} | {rule.id}
+    for key in sorted(own & card.cites.keys()):
+        for name in sorted(card.cites[key].keys - known):
+            message = f"card '{card.id}' cites '{name}' for '{key}', no reference of the card or of rule '{rule.id}'{nearest(name, known)}"
+            yield Problem(rule.where, "CARD-016", message)
 
 
 def _limit_problems(rule: Rule, card: CardFile, limits: frozenset[str]) -> Iterator[Problem]:

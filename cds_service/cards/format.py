@@ -50,8 +50,10 @@ _OFFER_TEXTS: Final = _needs(
         "product": Text("name of the product that replaces the ordered one"),
         "sig": Text("dosage text of the changed order; of a titration, of one step"),
         "note": Text("note of the changed order"),
+        "label_product_alone": Text("the label for a client that applies the product of an update and nothing else"),
+        "description_product_alone": Text("the description for such a client"),
     },
-    "product", "sig", "note",
+    "product", "sig", "note", "label_product_alone", "description_product_alone",
 )  # fmt: skip
 OFFERS: Final = ("remove-order", "start-low", "start-titration", "record-indication")
 _OFFER: Final = _needs(
@@ -88,11 +90,12 @@ CARD: Final = _needs(
         "gathered": Text("findings that share one card", allowed=("finding", "order", "signing"), expected="how findings are gathered"),
         "texts": Table("texts by language", _CARD_TEXTS, _LANGUAGES),
         "references": Table("sources of the texts beside those of the rules", REFERENCE, r"[a-z0-9_]+"),
+        "cites": Table("by section, or by rule for closing words: template of the references they rest on, with commas; left out: all", Text("keys")),
         "schedule": _SCHEDULE,
         "suggestions": Listing("what the card may suggest", _OFFER),
         "override_reasons": Listing("codes of cards/override-reasons.yaml", _ID),
     },
-    "source", "topic", "gathered", "references", "schedule", "suggestions",
+    "source", "topic", "gathered", "references", "cites", "schedule", "suggestions",
 )  # fmt: skip
 _UNIT: Final = _needs("words of a unit", {"one": Text("for 1"), "other": Text("for any other number")})
 _WORDS: Final = _needs(

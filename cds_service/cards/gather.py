@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cds_service.cards.library import CardFile, CardLibrary, Words
-from cds_service.cards.offered import Named, name_of, named
+from cds_service.cards.offered import Named, name_of, named, words_of
+from cds_service.facts.indications import in_sentence
 from cds_service.facts.registry import Item
 from cds_service.fhir.chart import Chart, MedicationRecord
 from cds_service.fhir.terminology import DrugMatch
@@ -137,7 +138,8 @@ def _tellings(card: Gathered, orders: Orders, words: Words) -> Iterator[_Telling
 
 
 def _exposure(match: MatchedExposure, orders: Orders, words: Words) -> Named:
-    name = name_of(match.item.get("name"), words)
+    named_so = name_of(match.item.get("name"), words)
+    name = in_sentence(named_so) if "condition" in words_of(match.item, "source") else named_so
     drug = _drug(match.item, orders)
     return named(match, drug.ingredient if drug and drug.ingredient else name, name, words)
 

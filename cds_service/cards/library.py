@@ -1,8 +1,9 @@
 """The card files as loaded: texts as compiled templates, suggestions, override reasons and shared words."""
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from jinja2 import Template
@@ -42,12 +43,17 @@ class CardTexts:
     tables: Mapping[str, Mapping[str, str]]
 
     def section(self, rule: str, says: str) -> Section | None:
-        """Find the text for what a rule says: the rule's own first, then that of the key alone, then the default.
+        """Find the text for what a rule says."""
+        key = self.section_key(rule, says)
+        return None if key is None else self.sections[key]
+
+    def section_key(self, rule: str, says: str) -> str | None:
+        """Name the text for what a rule says: the rule's own first, then that of the key alone, then the default.
 
         A rule that says nothing in particular gets the card's first text.
         """
         keys = (f"{rule}/{says}", says, f"{rule}/default", "default", *([] if says else self.sections))
-        return next((self.sections[key] for key in keys if key in self.sections), None)
+        return next((key for key in keys if key in self.sections), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class OfferTexts:
     product: Template | None = None
     sig: Template | None = None
     note: Template | None = None
+    label_product_alone: Template | None = None
+    description_product_alone: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,14 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """The keys of references as a template, with commas between them, and all the keys that it can give."""
+
+    template: Template
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CardFile:
     """One card file."""
 
@@ -103,6 +119,8 @@ class CardFile:
     gathered: str
     texts: Mapping[str, CardTexts]
     references: tuple[Reference, ...] = ()
+    cites: Mapping[str, "Citation"] = field(default_factory=lambda: MappingProxyType({}))
+    """By section key, or by rule id for its closing words, what they rest on; a section without any rests on all references."""
     offers: tuple[Offer, ...] = ()
     override_reasons: tuple[str, ...] = ()
     schedule: Schedule | None = None

@@ -11,7 +11,7 @@ from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from cds_service.cards import format as card_format
-from cds_service.cards.library import CardFile, CardLibrary, CardTexts, Closing, Offer, OfferTexts, Schedule, Section, Words
+from cds_service.cards.library import CardFile, CardLibrary, CardTexts, Citation, Closing, Offer, OfferTexts, Schedule, Section, Words
 from cds_service.cards.samples import sample_problems
 from cds_service.cards.shape import Shape, at, problems_of
 from cds_service.cards.text import fragment_template, markdown_template, plain_template
@@ -137,6 +137,9 @@ class _Reader:
             gathered=plain.get("gathered", "finding"),
             texts=MappingProxyType(texts),
             references=self._references(tree, plain.get("references", {})),
+            cites={
+                key: self._citation(at(tree, "cites", key), key, texts.get("en", CardTexts({}, {}, {}))) for key in plain.get("cites", {})
+            },
             offers=tuple(self._offers(at(tree, "suggestions"))) if "suggestions" in plain else (),
             override_reasons=tuple(plain["override_reasons"]),
             schedule=Schedule(**plain["schedule"]) if "schedule" in plain else None,
@@ -179,6 +182,13 @@ class _Reader:
             self._template(body, markdown_template),
             _limits(body) | _limits(summary),
         )
+
+    def _citation(self, place: Located, key: str, texts: CardTexts) -> Citation:
+        """Read what a section, or a rule's closing words, rest on; a key of neither would be silently without effect."""
+        known = {*texts.sections, *texts.closings}
+        if key not in known:
+            self.problems.append(Problem(place.where, "CARD-016", f"no section and no closing '{key}'{nearest(key, known)}"))
+        return Citation(self._template(place, plain_template), _words_of(place))
 
     def _closing(self, tree: Located, *path: str) -> Closing:
         body = at(tree, *path, "body")
@@ -264,6 +274,16 @@ class _Reader:
             sources=plain["sources"],
             units={unit: (words["one"], words["other"]) for unit, words in plain["units"].items()},
         )
+
+
+def _words_of(place: Located) -> frozenset[str]:
+    """The words that a template writes itself, with commas between them, whatever its conditions; none where it cannot be parsed."""
+    try:
+        tree = SandboxedEnvironment().parse(as_plain(place))
+    except TemplateSyntaxError:
+        return frozenset()
+    written = "".join(node.data for node in tree.find_all(nodes.TemplateData))
+    return frozenset(word.strip() for word in written.split(",")) - {""}
 
 
 def _limits(place: Located) -> frozenset[str]:

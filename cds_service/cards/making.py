@@ -8,7 +8,7 @@ from cds_service.cards.extension import extension
 from cds_service.cards.gather import Gathered, Orders, gathered, orders_of, parts
 from cds_service.cards.library import CardLibrary, in_language
 from cds_service.cards.profiles import ProfileName, profile_named
-from cds_service.cards.suggestions import Situation, suggestions
+from cds_service.cards.suggestions import Situation, has_conflict, suggestions
 from cds_service.cards.writing import Setting, detail, links, summary
 from cds_service.fhir.chart import Chart
 from cds_service.hooks.answer import Card
@@ -40,7 +40,7 @@ def make_grounded_cards(
     words = in_language(library.words, options.language)
     profile = profile_named(options.profile)
     decision = "" if profile.takes_extension else options.decision_id
-    setting = Setting(library, words, options.language, options.today, options.rule_pack_version, decision)
+    setting = Setting(library, words, options.language, options.today, options.rule_pack_version, decision, has_conflict(findings))
     situation = Situation(chart, orders, library, profile, options.language, words, findings, options.today)
     return tuple((_card(card, orders, setting, situation, options), card.findings) for card in gathered(findings, library, orders))
 
@@ -63,6 +63,6 @@ def _card(card: Gathered, orders: Orders, setting: Setting, situation: Situation
         suggestions=suggested,
         selectionBehavior=situation.profile.selection if suggested else "",
         overrideReasons=library.override_reasons(reasons, language),
-        links=links(card, told),
+        links=links(told, setting),
         extension=extension(card.findings, options.decision_id, library) if situation.profile.takes_extension else None,
     )

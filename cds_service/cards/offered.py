@@ -139,7 +139,7 @@ def named(match: MatchedExposure, drug: str, name: str, words: Words) -> Named:
     return Named(
         drug=drug,
         name=name,
-        classes=_words(item, "drug"),
+        classes=words_of(item, "drug"),
         days_since=_item_amount(item, "days_since_last_dose", words),
         opioid_free=_item_amount(item, "opioid_free_days", words),
         days_short=_item_amount(item, "days_short_of_opioid_free", words),
@@ -183,7 +183,8 @@ def _offered(fact: Fact | None, kind: str, words: Words) -> object:
     return value if isinstance(value, bool) else "unknown"
 
 
-def _words(item: Item, name: str) -> frozenset[str]:
+def words_of(item: Item, name: str) -> frozenset[str]:
+    """Return the words of a fact of an exposure; none where it is unknown."""
     value = item[name].value if name in item else None
     return value if isinstance(value, frozenset) else frozenset()
 

@@ -46,6 +46,7 @@ def sample_values(*, known: bool) -> dict[str, object]:
         "gaps": () if known else tuple(Gap(kind, state) for kind, state in _GAPS),
         "reason": "" if known else "sample-reason",
         "is_certain": known,
+        "has_conflict": not known,
     }
 
 
@@ -116,7 +117,7 @@ def _problems_of_words(tree: Located, offer: Offer, language: str) -> Iterator[P
     own = kinds.get(offer.kind, {})
     values = {"order": sample_values(known=True)["order"], **own}
     texts = offer.texts[language]
-    for name in ("label", "description", "product", "sig", "note"):
+    for name in ("label", "description", "product", "sig", "note", "label_product_alone", "description_product_alone"):
         template: Template | None = getattr(texts, name)
         if template:
             yield from _problem_of(template, values, at(tree, name).where)

@@ -45,6 +45,11 @@ def suggestions(card: Gathered, situation: Situation, new_uuid: Callable[[], str
     return tuple(replace(one, uuid=new_uuid()) for one in made)
 
 
+def has_conflict(findings: Sequence[Finding]) -> bool:
+    """Tell whether drugs stand against each other anywhere in the call: then no suggestion starts or continues one."""
+    return any(finding.rule.kind == "opioid-conflict" for finding in findings)
+
+
 def _removals(card: Gathered, situation: Situation) -> Iterator[Suggestion]:
     """Take away the drafts that findings object to: in one suggestion, or one each where a client cannot join actions."""
     removed: dict[str, tuple[Offer, Finding]] = {}
@@ -109,7 +114,7 @@ def _may_go_on(finding: Finding, offer: Offer, record: MedicationRecord, situati
     """No change of a draft beside an opioid conflict, an incomplete medication list, a draft half read or a rule that objects."""
     beside = {other.rule.id for other in situation.findings if other.facts.order == finding.facts.order}
     return (
-        not any(other.rule.kind == "opioid-conflict" for other in situation.findings)
+        not has_conflict(situation.findings)
         and _lists_are_complete(finding.facts, situation.chart)
         and not beside & offer.not_beside
         and record.is_readable
@@ -258,9 +263,12 @@ class _Written:
 
 def _written(offer: Offer, finding: Finding, situation: Situation, values: dict[str, object]) -> _Written:
     texts: OfferTexts = in_language(offer.texts, situation.language)
+    label, description = texts.label, texts.description
+    if situation.profile.applies_product_alone:
+        label, description = texts.label_product_alone or label, texts.description_product_alone or description
     offered = {"order": order_values(finding, situation.words), **values}
     product, sig, note = (rendered_line(template, offered) if template else "" for template in (texts.product, texts.sig, texts.note))
-    return _Written(rendered_line(texts.label, offered), rendered_line(texts.description, offered), product, sig, note)
+    return _Written(rendered_line(label, offered), rendered_line(description, offered), product, sig, note)
 
 
 def _update(words: _Written, resource: drafts.Draft) -> Suggestion:

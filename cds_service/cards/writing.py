@@ -41,6 +41,8 @@ class Setting:
     today: date
     pack: str
     decision: str
+    has_conflict: bool = False
+    """Two drugs stand against each other in this call: nothing is dated or planned before that is settled."""
 
 
 def summary(parts: Sequence[Part], setting: Setting) -> str:
@@ -61,24 +63,37 @@ def detail(card: Gathered, parts: Sequence[Part], setting: Setting) -> str:
     """Return the Markdown: sections, closing words, references, basis; at most 20,000 characters, of which the last two are never cut."""
     told = [*((_title(part, setting), _body(part, setting)) for part in parts), *_closings(parts, setting)]
     sections = [body if len(told) == 1 else f"**{title}**{_PARAGRAPH}{body}" for title, body in told]
-    foot = cut_at_line(
-        _PARAGRAPH.join(text for text in (_references(card, parts, setting), _basis(card, setting)) if text), DETAIL_LIMIT // 2
-    )
+    foot = cut_at_line(_PARAGRAPH.join(text for text in (_references(parts, setting), _basis(card, setting)) if text), DETAIL_LIMIT // 2)
     return cut_at_line(_PARAGRAPH.join(sections), DETAIL_LIMIT - len(foot) - len(_PARAGRAPH)) + _PARAGRAPH + foot
 
 
-def references(card: Gathered, parts: Sequence[Part]) -> tuple[Reference, ...]:
-    """List the references of the rules, then those of the card files, each source once."""
+def references(parts: Sequence[Part], setting: Setting) -> tuple[Reference, ...]:
+    """List the references of the rules, then those of the card files, that the words told rest on, each source once."""
+    wanted = [(part, _cites(part, setting)) for part in parts]
+    of_rules = ((reference, keys) for part, keys in wanted for reference in part.finding.rule.references)
+    of_cards = ((reference, keys) for part, keys in wanted for reference in part.card.references)
     cited: dict[str, Reference] = {}
-    rules = (reference for finding in card.findings for reference in finding.rule.references)
-    for reference in (*rules, *(reference for part in parts for reference in part.card.references)):
-        cited.setdefault(reference.url or reference.title, reference)
+    for reference, keys in (*of_rules, *of_cards):
+        if not keys or reference.id in keys:
+            cited.setdefault(reference.url or reference.title, reference)
     return tuple(cited.values())
 
 
-def links(card: Gathered, parts: Sequence[Part]) -> tuple[Link, ...]:
+def links(parts: Sequence[Part], setting: Setting) -> tuple[Link, ...]:
     """Turn references with an https address into links (CDS Hooks: absolute addresses alone)."""
-    return tuple(Link(plain_text(one.title), one.url) for one in references(card, parts) if one.url.startswith("https://"))
+    return tuple(Link(plain_text(one.title), one.url) for one in references(parts, setting) if one.url.startswith("https://"))
+
+
+def _cites(part: Part, setting: Setting) -> frozenset[str]:
+    """Return the keys of the references that a section and its rule's closing words rest on; none where the card does not say."""
+    rule = part.finding.rule.id
+    key = in_language(part.card.texts, setting.language).section_key(rule, part.says)
+    own = part.card.cites.get(key or "")
+    if own is None:
+        return frozenset()
+    values = _values(part, setting)
+    both = [own, *([part.card.cites[rule]] if rule in part.card.cites else [])]
+    return frozenset(key.strip() for one in both for key in rendered_line(one.template, values).split(","))
 
 
 def is_stale(reference: Reference, today: date) -> bool:
@@ -99,7 +114,8 @@ def _otherwise(setting: Setting) -> Section:
 def _values(part: Part, setting: Setting, limit: Limit = _IN_DETAIL) -> dict[str, object]:
     tables = in_language(part.card.texts, setting.language).tables
     offered = section_values(part.finding, setting.words, part.orders, part.exposures, limit)
-    return {**offered, "tables": tables, "schedule": rows(part.finding, part.card.schedule, setting.words)}
+    schedule = () if setting.has_conflict else rows(part.finding, part.card.schedule, setting.words)
+    return {**offered, "tables": tables, "schedule": schedule, "has_conflict": setting.has_conflict}
 
 
 def _rendered(part: Part, setting: Setting, values: Mapping[str, object], render: Callable[[Section, Mapping[str, object]], str]) -> str:
@@ -141,8 +157,8 @@ def _closed(closing: Closing, part: Part, setting: Setting) -> Iterator[tuple[st
         return
 
 
-def _references(card: Gathered, parts: Sequence[Part], setting: Setting) -> str:
-    cited = references(card, parts)
+def _references(parts: Sequence[Part], setting: Setting) -> str:
+    cited = references(parts, setting)
     lines = [_cited(reference, setting) for reference in cited]
     return _PARAGRAPH.join((f"**{setting.words.references}**", "\n".join(lines))) if lines else ""
 

@@ -53,6 +53,13 @@ def counts(condition: ConditionRecord, match: ConditionMatch, today: date) -> bo
     return bool(status) or condition.abated is None or condition.abated >= today
 
 
+def in_sentence(name: str) -> str:
+    """Write the name of a condition as it stands inside a sentence: small, but for abbreviations and names of people ("Crohn's")."""
+    first = name.partition(" ")[0].partition("-")[0]
+    is_common = len(first) > 1 and first[1:].islower() and first[1:].isalpha()
+    return name[:1].lower() + name[1:] if is_common else name
+
+
 def spoken_list(names: Iterable[str]) -> str:
     """Join names as a sentence does, sorted and each once: "A, B and C"."""
     *first, last = sorted(set(names)) or [""]
@@ -108,4 +115,4 @@ def _words(found: _Found) -> Words:
 
 
 def _names(matches: Iterable[ConditionMatch]) -> str:
-    return spoken_list(match.name or match.title for match in matches)
+    return spoken_list(in_sentence(match.name or match.title) for match in matches)
