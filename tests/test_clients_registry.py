@@ -1,5 +1,6 @@
 """clients.toml: what stands in it, and what is said of each mistake, all of them at once."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from cds_service.advisor import first_spoken
 from cds_service.app import advisor_for
 from cds_service.cli.listening import check_network
 from cds_service.cli.main import commands, main
-from cds_service.clients.registry import Client, ClientsRefused, read_registry
+from cds_service.clients.registry import Client, ClientsRefused, read_registry, registry_of
 from cds_service.errors import RulebookInvalid, SettingsRefused
 from cds_service.settings import Settings, read_settings
 from tests.clients_floor import BASE, jwk, key_set, registry_file
+from tests.test_listening import certificate
 
 ROOT = Path(__file__).parent.parent
 FULL = """
@@ -95,7 +97,7 @@ def test_all_mistakes_are_told_at_once_with_client_and_nearest_match(file: Path)
         ("[[client]\n", None),
         (
             LEAST + LEAST.replace("ehr.example.org/", "x/").replace('"ehr"', '"b"'),
-            "every [[client]]: CLIENT-005 'issuer' 'https://ehr.example.org' stands 2 times",
+            "every [[client]]: CLIENT-005 'issuer' 'https://ehr.example.org' stands 2 times; expected each once, or 'tenants' in each",
         ),
         (LEAST + LEAST.replace('"https://ehr.example.org"', '"b"'), "every [[client]]: CLIENT-005 'name' 'ehr' stands 2 times"),
         (LEAST + 'jwks_file = "keys.json"', "[[client]] 1 'ehr': CLIENT-006 keys: found both"),
@@ -246,6 +248,34 @@ def test_the_settings_command_does_not_show_the_password_of_redis(monkeypatch: p
     assert ("CDS_REPLAY_REDIS_URL=***" in shown, "secret" in shown) == (True, False)
 
 
+SITES = """
+[[client]]
+name = "north"
+issuer = "https://ehr.example.org"
+tenants = {north}
+jwks_url = "https://ehr.example.org/jwks"
+[[client]]
+name = "south"
+issuer = "https://ehr.example.org"
+{south}
+jwks_url = "https://ehr.example.org/jwks"
+"""
+
+
+def test_clients_of_one_issuer_are_told_apart_by_tenant(tmp_path: Path) -> None:
+    registry = registry_of(SITES.format(north='["n", "N"]', south='tenants = ["s"]'), tmp_path / "clients.toml")
+    found = {tenant: registry.client_of("https://ehr.example.org", tenant) for tenant in ("n", "N", "s", "S", "", None, 1)}
+    assert {tenant: client and client.name for tenant, client in found.items()} == {
+        "n": "north", "N": "north", "s": "south", "S": None, "": None, None: None, 1: None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("south", ["", 'tenants = ["s", "n"]', 'tenants = "s"', "tenants = []"])
+def test_clients_of_one_issuer_that_nothing_tells_apart_are_refused(tmp_path: Path, south: str) -> None:
+    with pytest.raises(ClientsRefused, match="'tenants' in each of these tables and no tenant in two"):
+        registry_of(SITES.format(north='["n"]', south=south), tmp_path / "clients.toml")
+
+
 def test_the_rules_of_every_site_are_loaded_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(RulebookInvalid, match="RULE-042"):
         advisor_for(Settings(clients_file=registry_file(tmp_path, 'site = "no-such-site"'), public_url=BASE))
@@ -270,7 +300,7 @@ def check(*arguments: str, **environment: str | None) -> Result:
 
 def test_a_registry_whose_addresses_answer_is_well(tmp_path: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/jwks").respond_with_data(key_set(jwk(), jwk("ES256", "other")))
-    httpserver.expect_request("/fhir/metadata").respond_with_json({})
+    httpserver.expect_request("/fhir/metadata").respond_with_json({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"})
     file = tmp_path / "clients.toml"
     file.write_text(
         LEAST.replace("https://ehr.example.org/jwks", httpserver.url_for("/jwks")) + f'fhir_servers = ["{httpserver.url_for("/fhir")}"]'
@@ -279,8 +309,9 @@ def test_a_registry_whose_addresses_answer_is_well(tmp_path: Path, httpserver: H
     assert (shown.exit_code, shown.output.splitlines()) == (
         0,
         [
-            f"ok      ehr: key set {httpserver.url_for('/jwks')}: 1 keys for ES384, RS384 ('k1')",
-            f"ok      ehr: FHIR server {httpserver.url_for('/fhir')}: answers with status 200",
+            f"ok      {file}: 1 clients",
+            f"ok      ehr: key set {httpserver.url_for('/jwks')}: keys for ES384, RS384: 'k1'",
+            f"ok      ehr: FHIR server {httpserver.url_for('/fhir')}: answers as FHIR 4.0.1",
         ],
     )
 
@@ -294,10 +325,15 @@ def test_what_does_not_answer_is_told(tmp_path: Path, httpserver: HTTPServer) ->
     file.write_text(text + more)
     shown = check(CDS_CLIENTS_FILE=str(file), CDS_PUBLIC_URL="")
     lines = shown.output.splitlines()
-    assert (shown.exit_code, [line[:8] for line in lines]) == (1, ["PROBLEM "] * 6)
-    for line, said in zip(
-        lines, ["CLIENT-007", "language xx has no cards", "0 keys for ES384", "CLIENT-021", "status 503", "no answer"], strict=True
-    ):
+    assert (shown.exit_code, [line[:8] for line in lines]) == (1, ["ok      ", *["PROBLEM "] * 6])
+    expected = [
+        "CLIENT-007",
+        "language xx has no cards",
+        "found keys for ES256 alone; expected one for ES384, RS384",
+        "CLIENT-021",
+        "status 503",
+    ]
+    for line, said in zip(lines[1:], [*expected, "no connection"], strict=True):
         assert said in line
 
 
@@ -307,7 +343,46 @@ def test_offline_nothing_is_asked(tmp_path: Path, httpserver: HTTPServer) -> Non
         LEAST.replace("https://ehr.example.org/jwks", httpserver.url_for("/jwks")) + f'fhir_servers = ["{httpserver.url_for("/fhir")}"]'
     )
     shown = check("--offline", str(file))
-    assert (shown.exit_code, shown.output, httpserver.log) == (0, "", [])
+    assert (shown.exit_code, shown.output, httpserver.log) == (0, f"ok      {file}: 1 clients; nothing was asked (--offline)\n", [])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_well", "said"),
+    [
+        (200, '{"fhirVersion": "4.3.0"}', True, "answers as FHIR 4.3.0"),
+        (200, '{"fhirVersion": "3.0.2"}', False, "answers as FHIR 3.0.2; expected R4"),
+        (200, "<html>", False, "not with a CapabilityStatement"),
+        (200, "[]", False, "not with a CapabilityStatement"),
+        (401, "", True, "wants a token even for /metadata"),
+        (403, "", True, "wants a token even for /metadata"),
+        (302, "", False, "answers with a redirect (status 302); reads follow none"),
+        (404, "", False, "is this the base address"),
+        (500, "", False, "with status 500"),
+    ],
+)
+def test_what_a_fhir_server_answers_is_told_in_plain_words(
+    tmp_path: Path,
+    httpserver: HTTPServer,
+    status: int,
+    body: str,
+    is_well: bool,  # noqa: FBT001
+    said: str,
+) -> None:
+    httpserver.expect_request("/fhir/metadata").respond_with_data(body, status, headers={"Location": "/elsewhere"})
+    line = check(str(registry_file(tmp_path, f'fhir_servers = ["{httpserver.url_for("/fhir")}"]'))).output.splitlines()[-1]
+    assert (line.startswith("ok "), said in line) == (is_well, True), line
+
+
+def test_a_fhir_server_with_a_certificate_of_its_own_is_told_what_helps(tmp_path: Path) -> None:
+    names = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(names["tls_certificate_file"], names["tls_key_file"])
+    server = HTTPServer("localhost", ssl_context=context)
+    server.expect_request("/fhir/metadata").respond_with_json({"fhirVersion": "4.0.1"})
+    with server:
+        file = registry_file(tmp_path, f'fhir_servers = ["https://localhost:{server.port}/fhir"]')
+        lines = [check(str(file), CDS_FHIR_CA_FILE=given).output.splitlines()[-1] for given in ("", str(names["tls_certificate_file"]))]
+    assert ["CDS_FHIR_CA_FILE names further authorities" in lines[0], lines[1].endswith("answers as FHIR 4.0.1")] == [True, True]
 
 
 def test_a_public_address_without_encryption_is_remarked(tmp_path: Path) -> None:

@@ -467,3 +467,15 @@ def test_the_language_of_the_client_is_that_of_its_cards(pack: Pack) -> None:
     for sent in ("es-MX,de", "de, en;q=0.1", "de", ""):
         assert post(service, "", "/cds-services/naltrexone-order-sign", body, {"Accept-Language": sent}).status_code == 200
     assert asked == ["es", "en", "en", "en"]
+
+
+def test_tokens_of_two_sites_that_share_an_issuer_are_told_apart_by_tenant(tmp_path: Path) -> None:
+    (tmp_path / "south.json").write_bytes(key_set(jwk(kid="k1", number=2)))
+    south = f'[[client]]\nname = "south"\nissuer = "{ISSUER}"\ntenants = ["s"]\njwks_file = "south.json"'
+    file = registry_file(tmp_path, 'tenants = ["n"]', others=south)
+    advisor = FakeAdvisor()
+    service = client_with(advisor, clients_file=file, public_url=BASE)
+    good = [bearer(tenant="n"), "Bearer " + token(number=2, tenant="s")]
+    bad = [bearer(), bearer(tenant="s"), bearer(tenant=["n"]), bearer(tenant="x"), "Bearer " + token(number=2, tenant="n")]
+    assert [post(service, one).status_code for one in good + bad] == [200, 200, 401, 401, 401, 401, 401]
+    assert [client.name for client in advisor.clients] == ["ehr", "south"]

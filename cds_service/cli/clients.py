@@ -1,12 +1,13 @@
 """Floor 8: `cds-service clients check`: is the registry right, and does every address in it answer?"""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError, SSLError
 
 from cds_service.clients.fetch import read_source
 from cds_service.clients.keys import KeySetRefused, read_key_set
@@ -17,7 +18,17 @@ from cds_service.settings import Settings, read_settings
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _SECONDS: Final = 5.0
-_UNFIT: Final = 500
+_LARGEST_STATEMENT: Final = 32 * 1024 * 1024
+_OK: Final = 200
+_MOVED: Final = range(300, 400)
+_LOCKED: Final = (401, 403)
+_REASONS: Final = (
+    (NameResolutionError, "no host of this name is known here: is it spelt right, and can this machine look names up?"),
+    (SSLError, "its certificate is not trusted here, or is for another name: CDS_FHIR_CA_FILE names further authorities"),
+    (ReadTimeoutError, f"takes the connection, but gives no answer within {_SECONDS:.0f} s"),
+    ((NewConnectionError, ConnectTimeoutError), "no connection: is the address right, and does the firewall let this machine out?"),
+)
+"""What each kind of failure means, the special kinds first."""
 FOUND: Final = 1
 """Exit status where an address does not answer or a site has no rules; 2 means that the registry itself is refused."""
 
@@ -40,7 +51,12 @@ def check(file: Path | None, *, offline: bool) -> None:
     if place is None:
         raise SettingsRefused("CLIENT-008 no registry: expected a FILE, or CDS_CLIENTS_FILE")
     registry = read_registry(place)
-    lines = [*_beside(registry, settings), *(line for client in registry.clients for line in _client(client, offline=offline))]
+    asked = "; nothing was asked (--offline)" if offline else ""
+    lines = [
+        (True, f"{place}: {len(registry.clients)} clients{asked}"),
+        *_beside(registry, settings),
+        *(line for client in registry.clients for line in _client(client, settings, offline=offline)),
+    ]
     for is_well, line in lines:
         click.echo(f"{'ok      ' if is_well else 'PROBLEM '}{line}")
     if not all(is_well for is_well, _ in lines):
@@ -67,12 +83,12 @@ def _beside(registry: Registry, settings: Settings) -> Iterator[Line]:
             yield False, f"{client.name}: language {client.language} has no cards; answers are in English; there are: {', '.join(spoken)}"
 
 
-def _client(client: Client, *, offline: bool) -> Iterator[Line]:
+def _client(client: Client, settings: Settings, *, offline: bool) -> Iterator[Line]:
     """Try what one client names."""
     if client.jwks_file or not offline:
         yield _key_set(client)
     for base in () if offline else client.fhir_servers:
-        yield _fhir_server(client, base)
+        yield _fhir_server(client, base, settings.fhir_ca_file)
 
 
 def _key_set(client: Client) -> Line:
@@ -80,24 +96,52 @@ def _key_set(client: Client) -> Line:
     try:
         keys = read_key_set(read_source(client))
     except KeySetRefused as error:
-        return False, f"{place}: {error}"
+        return False, f"{place}: {error}; until it can be read, none of this client's tokens is let in"
     usable = sorted({kid for kid, algorithm in keys if algorithm in client.algorithms})
-    found = f"{len(usable)} keys for {', '.join(client.algorithms)}"
-    return bool(usable), f"{place}: {found}{_named(usable)}"
+    wanted = ", ".join(client.algorithms)
+    if usable:
+        return True, f"{place}: keys for {wanted}: {', '.join(repr(kid) for kid in usable)}"
+    others = ", ".join(sorted({algorithm for _, algorithm in keys}))
+    found = f"keys for {others} alone" if others else "no key that has a 'kid', is for signatures and is long enough"
+    return False, f"{place}: found {found}; expected one for {wanted} ('algorithms' in the registry)"
 
 
-def _named(kids: Iterable[str]) -> str:
-    shown = ", ".join(repr(kid) for kid in kids)
-    return f" ({shown})" if shown else " with a 'kid'"
-
-
-def _fhir_server(client: Client, base: str) -> Line:
-    """Ask for the capability statement, without a token: that something answers is all that can be known beforehand."""
+def _fhir_server(client: Client, base: str, authorities: Path | None) -> Line:
+    """Ask for the capability statement, without a token: that a FHIR server answers is all that can be known beforehand."""
     place = f"{client.name}: FHIR server {base}"
-    with urllib3.PoolManager(retries=False, timeout=_SECONDS, headers={"Accept": "application/fhir+json"}) as pool:
+    with urllib3.PoolManager(
+        retries=False, timeout=_SECONDS, ca_certs=str(authorities) if authorities else None, headers={"Accept": "application/fhir+json"}
+    ) as pool:
         try:
             response = pool.request("GET", f"{base}/metadata", redirect=False, preload_content=False)
+            text = response.read(_LARGEST_STATEMENT, decode_content=True)
         except (HTTPError, OSError) as error:
-            return False, f"{place}: no answer ({type(error).__name__})"
-        response.close()
-    return response.status < _UNFIT, f"{place}: answers with status {response.status}"
+            return False, f"{place}: {_why_not(error)}"
+        finally:
+            pool.clear()
+    is_well, said = _statement(response.status, text)
+    return is_well, f"{place}: {said}"
+
+
+def _why_not(error: Exception) -> str:
+    """Say in plain words why nothing came."""
+    for kinds, words in _REASONS:
+        if isinstance(error, kinds):
+            return words
+    return f"the connection broke off ({type(error).__name__})"
+
+
+def _statement(status: int, text: bytes) -> tuple[bool, str]:
+    """Say what an answer to /metadata shows."""
+    if status in _LOCKED:
+        return True, f"answers with status {status}: it is there, and wants a token even for /metadata"
+    if status in _MOVED:
+        return False, f"answers with a redirect (status {status}); reads follow none: register the address that it leads to"
+    if status != _OK:
+        return False, f"answers GET /metadata with status {status}; expected 200: is this the base address, without anything behind it?"
+    try:
+        statement = json.loads(text)
+        version = statement["fhirVersion"]
+    except (ValueError, KeyError, TypeError):
+        return False, "answers, but not with a CapabilityStatement in JSON; expected the base address of a FHIR R4 server"
+    return str(version).startswith("4."), f"answers as FHIR {version}" + ("" if str(version).startswith("4.") else "; expected R4 (4.0.1)")

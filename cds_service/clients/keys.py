@@ -130,7 +130,7 @@ class KeySets:
 
     def _held_for(self, client: Client) -> _Held:
         with self._lock:
-            return self._held.setdefault(client.issuer, _Held())
+            return self._held.setdefault(client.name, _Held())
 
     def _current(self, held: _Held, kid: str, algorithm: str) -> tuple[PyJWK, ...]:
         with self._lock:

@@ -106,6 +106,9 @@ SHAPES: Final = MappingProxyType(
     {
         "name": Shape(_text, "a name of at most 512 printable characters", "CLIENT-010", is_required=True),
         "issuer": Shape(_text, "the 'iss' of the client's tokens, letter by letter", "CLIENT-010", is_required=True),
+        "tenants": Shape(
+            _list_of(_text, least=1), "a list of values of 'tenant'; leave it out where the issuer is this client's alone", "CLIENT-010"
+        ),
         "jwks_url": Shape(_address, f"the address of a key set: {_SECURE}", "CLIENT-011"),
         "jwks_file": Shape(_file, "a file that exists, relative to the registry's folder", "CLIENT-012"),
         "algorithms": Shape(_list_of(_one_of(ASYMMETRIC), least=1), f"a list of {', '.join(ASYMMETRIC)}", "CLIENT-013"),

@@ -33,6 +33,8 @@ class Client:
     site: str = ""
     language: str = ""
     cors_origins: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    """Values of `tenant` in its tokens, where several clients share an issuer; empty where the issuer is this client's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class Registry:
 
     clients: tuple[Client, ...]
 
-    def by_issuer(self) -> Mapping[str, Client]:
-        """Return the clients by their issuer, which is exact: no two share one."""
-        return {client.issuer: client for client in self.clients}
+    def client_of(self, issuer: str, tenant: object) -> Client | None:
+        """Return the client of an issuer and tenant, compared letter by letter: there is one at most."""
+        return next((one for one in self.clients if one.issuer == issuer and (not one.tenants or tenant in one.tenants)), None)
 
     def origins(self) -> tuple[str, ...]:
         """Return the origins whose pages may call."""
@@ -131,14 +133,31 @@ def _shown(value: object) -> str:
 
 
 def _twice(tables: Sequence[object]) -> list[Mistake]:
-    """Refuse two clients of one name or issuer: the issuer of a token says whose it is."""
-    return [
-        Mistake("CLIENT-005", f"'{key}' {_shown(value)} stands {times} times; expected each once")
-        for key in ("name", "issuer")
-        for value, times in Counter(_texts(tables, key)).items()
-        if times > 1
+    """Refuse two clients of one name, or of one issuer that no tenant tells apart: a token says by these whose it is."""
+    names = [
+        Mistake("CLIENT-005", f"'name' {_shown(name)} stands {times} times; expected each once")
+        for name, times in _repeated(tables, "name")
     ]
+    issuers = [
+        Mistake(
+            "CLIENT-005",
+            f"'issuer' {_shown(issuer)} stands {times} times; expected each once, or 'tenants' in each of these tables and no tenant in two "
+            "(the values of 'tenant' in their tokens)",
+        )
+        for issuer, times in _repeated(tables, "issuer")
+        if not _are_told_apart([table.get("tenants") for table in tables if isinstance(table, dict) and table.get("issuer") == issuer])
+    ]
+    return [*names, *issuers]
 
 
-def _texts(tables: Sequence[object], key: str) -> list[str]:
-    return [table[key] for table in tables if isinstance(table, dict) and isinstance(table.get(key), str)]
+def _repeated(tables: Sequence[object], key: str) -> list[tuple[str, int]]:
+    texts = [table[key] for table in tables if isinstance(table, dict) and isinstance(table.get(key), str)]
+    return [(text, times) for text, times in Counter(texts).items() if times > 1]
+
+
+def _are_told_apart(tenants: Sequence[object]) -> bool:
+    """Tell whether each list names tenants, and no tenant stands in two of them."""
+    if not all(isinstance(several, list) and several for several in tenants):
+        return False
+    named = [repr(one) for several in tenants if isinstance(several, list) for one in dict.fromkeys(map(repr, several))]
+    return len(named) == len(set(named))

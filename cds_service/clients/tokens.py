@@ -54,7 +54,7 @@ class TokenCheck:
         self, registry: Registry, keys: KeySets, used: ReplayMemory, leeway_seconds: int, clock: Callable[[], float] = time.time
     ) -> None:
         """`leeway_seconds` is how far the clocks of client and service may differ."""
-        self._clients = registry.by_issuer()
+        self._registry = registry
         self._keys = keys
         self._used = used
         self._leeway = leeway_seconds
@@ -75,7 +75,7 @@ class TokenCheck:
 
     def _client(self, claims: Json) -> Client:
         issuer = claims.get("iss")
-        client = self._clients.get(issuer) if isinstance(issuer, str) else None
+        client = self._registry.client_of(issuer, claims.get("tenant")) if isinstance(issuer, str) else None
         if client is None:
             raise TokenRefused("TOKEN-005")
         return client
