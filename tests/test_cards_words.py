@@ -108,7 +108,7 @@ KEY_SENTENCES = [
     ("opioid-conflict", "recently-ended", ["if the opioid was taken regularly", "label asks for up to 10 days", "10 days to go"]),
     ("opioid-conflict", "long-acting-depot", ["over months", "no number of days can be given", "Please ask when the last injection"]),
     ("opioid-conflict", "weak-opioid", ["cough and diarrhoea", "benefit may be lost"]),
-    ("opioid-conflict", "diagnosis", ["on the problem list", "7 to 10 days", "up to 2 weeks", "naloxone challenge"]),
+    ("opioid-conflict", "diagnosis", ["This diagnosis means that opioids may be in use, or were until lately", "7 to 10 days", "up to 2 weeks", "naloxone challenge"]),
     ("opioid-conflict", "not-certain", ["does not say whether", "ask the patient"]),
     ("opioid-conflict", "started-together", ["same signing", "may not work"]),
     ("opioid-on-naltrexone", "in-use", ["may not relieve pain", "larger doses is dangerous", "The opposite is reported too"]),

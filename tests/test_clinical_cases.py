@@ -362,7 +362,7 @@ def test_an_opioid_that_ended_on_the_last_day_of_its_interval_no_longer_warns(an
         request = call(fifty(), medications=[listed(OXYCODONE, since=days_since + 4, supply=5, status="completed")], conditions=AUD)
         return CONFLICT_WARNING in told(answer(request))
 
-    assert [conflict(9), conflict(10)] == [True, False]
+    assert [conflict(9), conflict(10), conflict(11)] == [True, True, False]  # the first dose may have been taken on the second day
 
 
 def test_info_waits_for_the_signing(answer: Answer) -> None:

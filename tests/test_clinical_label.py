@@ -228,12 +228,12 @@ CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         call(ldn(), medications=[listed(LDN_CAPSULE, dosage(4.5), since=90, supply=30, status="completed")], conditions=FIBRO),
         {OFF_LABEL, STEP},
     ),
-    "4.5 mg again, 31 days after the last covered day": (
-        call(ldn(), medications=[listed(LDN_CAPSULE, dosage(4.5), since=60, supply=30, status="completed")], conditions=FIBRO),
+    "4.5 mg again, 31 days after the last covered day at the least": (
+        call(ldn(), medications=[listed(LDN_CAPSULE, dosage(4.5), since=61, supply=30, status="completed")], conditions=FIBRO),
         {OFF_LABEL, STEP},
     ),
-    "4.5 mg again, 30 days after the last covered day": (
-        call(ldn(), medications=[listed(LDN_CAPSULE, dosage(4.5), since=59, supply=30, status="completed")], conditions=FIBRO),
+    "4.5 mg again, 31 days after the last covered day at the most": (
+        call(ldn(), medications=[listed(LDN_CAPSULE, dosage(4.5), since=60, supply=30, status="completed")], conditions=FIBRO),
         {OFF_LABEL},
     ),
     "1.5 mg again after a gap": (

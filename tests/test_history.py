@@ -422,13 +422,13 @@ def test_records_without_ids_are_not_taken_for_each_other() -> None:
     [
         ([], "no-earlier-order"),
         ([listed(30, daily(3))], "0 d"),
-        ([listed(30, daily(3), status="completed", supply=Quantity(Decimal(10), "d"))], "21 d"),
+        ([listed(30, daily(3), status="completed", supply=Quantity(Decimal(10), "d"))], "20 to 21 d"),
         (
             [
                 listed(30, status="completed", supply=Quantity(Decimal(10), "d")),
                 listed(60, status="completed", supply=Quantity(Decimal(10), "d")),
             ],
-            "21 d",
+            "20 to 21 d",
         ),
         ([listed(30, status="completed")], "0 to 30 d"),
         ([listed(30, status="completed"), listed(20, status="completed")], "0 to 20 d"),
@@ -447,7 +447,7 @@ def test_the_facts_tell_the_gap_over_all_earlier_orders_and_the_dose_before() ->
     lasting = listed(90, daily(1.5), status="completed", supply=Quantity(Decimal(80), "d"))
     chart = Chart(orders=(FOUR,), medications=(lasting, newer), completeness=COMPLETE)
     found = history_facts(FOUR, chart, TODAY)
-    assert _plain(found["order.days_since_previous_ended"].value) == "11 d"
+    assert _plain(found["order.days_since_previous_ended"].value) == "10 to 11 d"
     assert _plain(found["order.previous_daily_dose"].value) == "3 mg/d"
     open_ended = Chart(orders=(FOUR,), medications=(listed(200, daily(3), status="completed"),), completeness=COMPLETE)
     courses = {"completed": Decimal(90)}

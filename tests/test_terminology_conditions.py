@@ -123,9 +123,9 @@ def test_a_code_without_system_counts_only_in_the_shape_of_icd_10_cm(code: str, 
     assert sets_of(("", code)) == expected
 
 
-def test_remission_counts_for_dependence_and_use_alone() -> None:
+def test_remission_counts_for_dependence_and_use_and_treatment_alone() -> None:
     counts = {name for name, one in conditions().sets.items() if one.counts_in_remission}
-    assert counts == {"alcohol-dependence", "alcohol-use", "opioid-dependence", "opioid-use"}
+    assert counts == {"alcohol-dependence", "alcohol-use", "opioid-dependence", "opioid-use", "opioid-agonist-therapy"}
     assert match_of((ICD10CM, "F10.21")) == ConditionMatch(
         "alcohol-dependence", "Alcohol dependence", "Alcohol dependence", "code", counts_in_remission=True
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -27,6 +27,8 @@ NO_COURSES: Final[Courses] = MappingProxyType({})
 DEPOT: Final = "depot"
 LISTED_BUT_ENDED: Final = Unknown("listed-but-ended")
 """In use by its status, over by its supply: nobody can tell from the record."""
+PLANNED: Final = Unknown("planned")
+"""In use by its status, but a plan that does not say whether it reports what the patient takes."""
 _LAST_DAY: Final = date.max.toordinal()
 
 Standing = Literal["in-use", "paused", "over", "never", "by-dates", "cut-short"]
@@ -84,6 +86,8 @@ class _Span:
     acts_until: date | None = None
     contradicts: bool = False
     """An end was named, and lies before the start."""
+    is_counted: bool = False
+    """The end was counted on from the start: the first dose may have been taken on the day after."""
 
 
 def coverage(record: MedicationRecord, today: date, durations: Durations = NO_DURATIONS, courses: Courses = NO_COURSES) -> Coverage:
@@ -93,7 +97,7 @@ def coverage(record: MedicationRecord, today: date, durations: Durations = NO_DU
     return Coverage(
         start=span.start or Unknown("no-start"),
         last_covered=span.end or Unknown("no-end"),
-        is_current=is_current,
+        is_current=PLANNED if is_current is True and _is_unreported_plan(record) else is_current,
         days_since_last_dose=_no_longer_than(_longest_course(record, span, courses), _days_since(span, standing, is_current, today)),
         is_explicit_end=span.is_explicit,
         is_exposure=standing != "never" and not record.do_not_perform and record.intent != "option",
@@ -108,8 +112,12 @@ def standing_of(record: MedicationRecord) -> Standing:
 
 def is_proposed(record: MedicationRecord) -> bool:
     """Tell whether a record is no more than a proposal: nobody has acted on it, and it reports no use outside."""
-    is_plan = record.intent == "plan" and not record.is_reported
-    return is_plan or record.intent == "proposal" or record.status == "intended"
+    return record.intent == "proposal" or record.status == "intended"
+
+
+def _is_unreported_plan(record: MedicationRecord) -> bool:
+    """Tell whether a record is a plan that does not say that it reports a use: lists hold both what is taken and what is planned so."""
+    return record.intent == "plan" and not record.is_reported
 
 
 def start_of(record: MedicationRecord) -> date | None:
@@ -140,7 +148,17 @@ def _span(record: MedicationRecord, durations: Durations) -> _Span:
     if start and end and end < start:
         return _Span(start, None, is_explicit=False, contradicts=True)
     span = _Span(start, end, explicit is not None)
-    return _depot_span(record, span, durations) if _is_depot(record) else span
+    if _is_depot(record):
+        return _depot_span(record, span, durations)
+    return replace(span, is_counted=end not in _named_ends(record))
+
+
+def _named_ends(record: MedicationRecord) -> set[date | None]:
+    """Collect the days that a record itself names as an end; the day of an administration is one."""
+    bounds = [line.timing.bounds.end for line in record.dosages if line.timing and line.timing.bounds]
+    periods = [period.end for period in (record.effective, record.validity) if period]
+    given = [start_of(record)] if record.resource_type == "MedicationAdministration" else []
+    return {*bounds, *periods, *given}
 
 
 def _is_depot(record: MedicationRecord) -> bool:
@@ -282,13 +300,17 @@ def _acts_on(record: MedicationRecord, span: _Span, today: date) -> bool | Unkno
 
 
 def _days_since(span: _Span, standing: Standing, is_current: bool | Unknown, today: date) -> QuantityRange | Unknown:  # noqa: FBT001 - a fact, not a switch
-    """Count the days since the last covered day: 0 in use, exact where it is known, else from 0 to the days since the start."""
+    """Count the days since the last covered day: 0 in use, exact where it is named, else from 0 to the days since the start.
+
+    An end that was counted on from the start may have been a day later, as nobody knows when the first dose was taken.
+    """
     if is_current is True:
         return exactly(0, "d")
     if is_current == Unknown("not-readable"):
         return Unknown("not-readable")
     if span.end and span.end < today:
-        return exactly((today - span.end).days, "d")
+        days = Decimal((today - span.end).days)
+        return QuantityRange(days - int(span.is_counted), days, "d")
     if standing == "paused":
         return Unknown("on-hold")
     return _up_to(span.start, today)

@@ -19,7 +19,7 @@ from cds_service.facts.coverage import (
     coverage,
     is_proposed,
 )
-from cds_service.facts.indications import counts
+from cds_service.facts.indications import counts, ended_on
 from cds_service.facts.registry import Fact, Item, Value, Words
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
 from cds_service.fhir.terminology import ConditionMatch, DrugMatch
@@ -222,31 +222,38 @@ def days_short(free: Decimal | Unknown, since: QuantityRange | Unknown) -> Quant
     return QuantityRange(free - since.high, free - since.low, "d")
 
 
-def _diagnoses(conditions: Iterable[ConditionRecord], signals: Signals, today: date) -> list[Item]:
-    """Describe the drugs that conditions tell of; nothing is known of their dates."""
-    return [
-        _diagnosis(condition, match, signals[match.valueset])
-        for condition in conditions
-        for match in condition.matches
-        if match.valueset in signals and counts(condition, match, today)
-    ]
+def _diagnoses(conditions: Iterable[ConditionRecord], signals: Signals, today: date) -> Iterator[Item]:
+    """Describe the drugs that conditions tell of: of those that the patient has nothing is known, of a bygone one when it was over."""
+    for condition in conditions:
+        for match in condition.matches:
+            if match.valueset not in signals:
+                continue
+            if counts(condition, match, today):
+                yield _diagnosis(condition.where, match, signals[match.valueset], None)
+            elif over := ended_on(condition, today):
+                yield _diagnosis(condition.where, match, signals[match.valueset], exactly((today - over).days, "d"))
 
 
-def _diagnosis(condition: ConditionRecord, match: ConditionMatch, classes: Words) -> Item:
-    """Describe the drug that one condition tells of."""
+def told_by_reason(order: MedicationRecord, stated: Iterable[ConditionMatch], signals: Signals) -> tuple[Item, ...]:
+    """Describe the drugs that the reason of an order tells of, found in value sets as `stated`."""
+    return tuple(_diagnosis(order.where, match, signals[match.valueset], None) for match in stated if match.valueset in signals)
+
+
+def _diagnosis(where: str, match: ConditionMatch, classes: Words, since: QuantityRange | None) -> Item:
+    """Describe the drug that a diagnosis tells of, over `since` so many days where that is known."""
     unknown = Unknown("diagnosis")
     values: Mapping[str, Value] = {
         "drug": classes,
         "name": match.name or match.title,
         "source": frozenset(["condition"]),
-        "is_current": unknown,
-        "is_listed_as_active": unknown,
+        "is_current": False if since else unknown,
+        "is_listed_as_active": False if since else unknown,
         "is_proposed": False,
-        "days_since_last_dose": unknown,
+        "days_since_last_dose": since or unknown,
         "days_short_of_opioid_free": unknown,
         "opioid_free_days": unknown,
     }
-    return _resting_on(condition.where, values)
+    return _resting_on(where, values)
 
 
 def _resting_on(where: str, values: Mapping[str, Value]) -> Item:

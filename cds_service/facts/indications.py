@@ -60,6 +60,19 @@ def in_sentence(name: str) -> str:
     return name[:1].lower() + name[1:] if is_common else name
 
 
+def ended_on(condition: ConditionRecord, today: date) -> date | None:
+    """Find the day on which a condition that the patient surely had was over; none where it has no such day, or never was."""
+    if condition.verification_status in _NEVER_HAD or condition.abated is None or condition.abated > today:
+        return None
+    return condition.abated
+
+
+def stated_reasons(order: MedicationRecord, chart: Chart) -> list[Concept]:
+    """List the reasons that an order states in itself, but those that the chart refutes."""
+    never_had = [condition.concept for condition in _referenced(order, chart) if condition.verification_status in _NEVER_HAD]
+    return [reason for reason in order.reasons if reason not in (_NO_REASON, *never_had)]
+
+
 def spoken_list(names: Iterable[str]) -> str:
     """Join names as a sentence does, sorted and each once: "A, B and C"."""
     *first, last = sorted(set(names)) or [""]
@@ -71,10 +84,8 @@ def _own_reasons(order: MedicationRecord, chart: Chart, index: ConditionIndex) -
 
     What it is taken for as needed is a reason only where it is in a value set: "pain" there says nothing of why.
     """
-    referenced = _referenced(order, chart)
-    named = [condition for condition in referenced if condition.verification_status not in _NEVER_HAD]
-    never_had = [condition.concept for condition in referenced if condition.verification_status in _NEVER_HAD]
-    reasons = [reason for reason in order.reasons if reason not in (_NO_REASON, *never_had)]
+    named = [condition for condition in _referenced(order, chart) if condition.verification_status not in _NEVER_HAD]
+    reasons = stated_reasons(order, chart)
     as_needed = [line.as_needed_for for line in order.dosages if line.as_needed_for]
     linked = [match for condition in named for match in condition.matches]
     matches = (*(match for concept in (*reasons, *as_needed) for match in index.find(concept)), *linked)

@@ -9,9 +9,9 @@ from cds_service.facts.beside import beside_facts
 from cds_service.facts.coverage import NO_COURSES, NO_DURATIONS, Courses, Durations
 from cds_service.facts.dose import dose_facts
 from cds_service.facts.dose_class import DoseClasses
-from cds_service.facts.exposures import NO_SIGNALS, Signals, exposures, is_being_stopped, key
+from cds_service.facts.exposures import NO_SIGNALS, Signals, exposures, is_being_stopped, key, told_by_reason
 from cds_service.facts.history import first_day, history_facts
-from cds_service.facts.indications import indication_facts
+from cds_service.facts.indications import indication_facts, stated_reasons
 from cds_service.facts.registry import Fact, OrderFacts, Value, Words
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
 from cds_service.fhir.terminology import ConditionIndex, DrugMatch
@@ -44,7 +44,9 @@ def order_facts(order_index: int, chart: Chart, context: FactContext, today: dat
     """
     order = chart.orders[order_index]
     doses = dose_facts(order, today)
+    stated = [match for reason in stated_reasons(order, chart) for match in context.conditions.find(reason)]
     items, lacks = exposures(order, chart, today, context.signals, context.durations, context.courses)
+    items = (*items, *told_by_reason(order, stated, context.signals))
     facts = {
         **_own_facts(order, chart),
         **doses,

@@ -45,6 +45,9 @@ _REFERRED_TYPES: Final = frozenset(["Medication", "Substance", "Condition"])
 _NEVER_TAKEN: Final = frozenset(["entered-in-error", "cancelled", "not-taken", "not-done", "declined"])
 """What was never taken is not missed where its drug cannot be told."""
 
+_ENDS: Final = frozenset(["stopped", "completed", "ended", "cancelled", "on-hold"])
+"""Statuses of a draft that ends or pauses an order: the list tells what was taken until then, so its copy stays."""
+
 _NOT_OF_LISTS: Final = frozenset([Kind.PATIENT, Kind.CONDITIONS])
 """Kinds that an unreadable medication leaves as they are."""
 
@@ -86,7 +89,7 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
     orders = tuple(
         medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED) for number, (_, seen) in enumerate(found)
     )
-    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw))
+    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw) and not _is_ending(seen.raw))
     medications = _medications(read, own, find_drug, around)
     problems = _conditions(read, cache(conditions.find), around)
     born, spoilt_patient = _birth_date(read, around)
@@ -187,6 +190,11 @@ def _echo(seen: Sighting) -> tuple[str, str]:
     return _identity(seen.raw), seen.drug.ingredient if isinstance(seen.drug, DrugMatch) else ""
 
 
+def _is_ending(draft: RawResource) -> bool:
+    """Tell whether a draft is a new version of an order in use, which it ends, pauses or forbids."""
+    return text_of(draft.get("status")).lower() in _ENDS or draft.get("doNotPerform") is True
+
+
 def _selected(selections: tuple[str, ...] | None, drafts: Iterable[Entry], found: Iterable[int]) -> frozenset[int]:
     """Return which of the orders found the selections name; all of them where no selection names any draft at all."""
     wanted = {address for sent in selections or () for address in (sent, local_reference(sent))}
@@ -204,7 +212,7 @@ def _addresses(entry: Entry) -> frozenset[str]:
 
 
 def _medications(read: Iterable[Portion], own: frozenset[tuple[str, str]], find_drug: FindDrug, around: Surroundings) -> _Listed:
-    """Read the listed medications that concern a rule, each once and none that is also a draft."""
+    """Read the listed medications that concern a rule, each once and none that is also a draft which starts it or goes on with it."""
     spoilt: set[Kind] = set()
     sightings: dict[tuple[str, str], tuple[Sighting, frozenset[Kind]]] = {}
     own_ids = frozenset(identity for identity, _ in own)

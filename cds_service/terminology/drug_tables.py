@@ -1,7 +1,7 @@
 """Floor 7: rules/drugs/*.csv read into look-ups, every mistake in them told with its place."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -28,7 +28,7 @@ _UNITS: Final = MappingProxyType({"{piece}": PER_PIECE, "mL": PER_ML})
 _PERS: Final = ("", "{piece}", "mL", "h", "{actuation}", "{billing-unit}")
 _PRODUCT_COLUMNS: Final = ("classes", "ingredient", "others", "strength", "per", "form", "route", "brand")
 _CODE_COLUMNS: Final = ("rxnorm", "atc", "unii")
-_ROLES: Final = ("guard-before", "guard-after", "connector", "join", "filler", "uninformative", "form", "route")
+_ROLES: Final = ("guard-before", "guard-after", "connector", "join", "filler", "uninformative", "form", "route", "salt")
 
 Codes = dict[tuple[str, str], Drug]
 
@@ -226,7 +226,7 @@ class _Reading:
         for role in _ROLES:
             groups.setdefault(role, [])
         return NameTables(
-            names=phrases_of(self.named()),
+            names=phrases_of(self.with_salts([salt for salt, _ in groups["salt"]])),
             guards_before=phrases_of(groups["guard-before"]),
             guards_after=phrases_of(groups["guard-after"]),
             longest_guard=max((len(phrase(text)) for text, _ in groups["guard-before"]), default=0),
@@ -241,6 +241,14 @@ class _Reading:
             combinations=MappingProxyType(self.combinations()),
             strengths_of=MappingProxyType(_strengths(products)),
         )
+
+    def with_salts(self, salts: Sequence[str]) -> Iterator[tuple[str, Drug]]:
+        """Go through all names, then through those of one word with a salt glued to them ("morphinsulfat"), as German writes them."""
+        named = list(self.named())
+        yield from named
+        for name, drug in named:
+            if not drug.brand and len(phrase(name)) == 1:
+                yield from ((name + salt, drug) for salt in salts)
 
     def named(self) -> Iterator[tuple[str, Drug]]:
         """Go through all names; one that stands for two different drugs is TERM-007."""
