@@ -114,7 +114,7 @@ def running(folder: Path, port: int = 0, is_up: Callable[[], bool] | None = None
             process.wait()
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something to become true; fails where it does not."""
     end = time.monotonic() + seconds
     while not is_so():

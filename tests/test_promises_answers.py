@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,7 +32,7 @@ from tests.clinic import (
 )
 from tests.fhir_reads_floor import plain
 from tests.misbehaving_server import empty_bundle, misbehaving, send
-from tests.promises_floor import FEEDBACK, SIGN, Running, conflict, damaged, drip, indicators, running
+from tests.promises_floor import FEEDBACK, SIGN, Running, conflict, damaged, drip, indicators, running, wait_until
 
 MARKDOWN = MarkdownIt("gfm-like", {"html": True, "linkify": True})
 GRAVE = {"warning", "critical"}
@@ -346,16 +347,22 @@ def test_promise_11_the_log_has_a_line_for_each_call_and_nothing_of_the_patient(
     request = hostile_call(f"{secret}\r\n" + '{"event": "forged"}')
     request["prefetch"]["patient"] |= {"name": [{"family": secret}], "identifier": [{"value": secret}], "birthDate": "1931-01-31"}
     request |= {"fhirServer": "http://127.0.0.1:9", "fhirAuthorization": {"access_token": secret, "token_type": "Bearer"}}
-    before = len(service.lines())
-    service.advice(request, f"{SIGN}")
-    service.ask({**request, "hook": secret})
-    service.ask("{" + secret)
-    service.ask(request, "/" + secret)
-    service.ask(request, f"{SIGN}%0d%0a%7B%22event%22:%22forged%22%7D", {"X-Forwarded-For": secret, "Authorization": f"Bearer {secret}"})
-    service.ask({"feedback": [{"card": secret, "outcome": "overridden", "overrideReason": {"userComment": secret}}]}, FEEDBACK)
-    time.sleep(0.3)
+    forging = f"{SIGN}%0d%0a%7B%22event%22:%22forged%22%7D"
+    asked = [
+        service.ask(request),
+        service.ask({**request, "hook": secret}),
+        service.ask("{" + secret),
+        service.ask(request, "/" + secret),
+        service.ask(request, forging, {"X-Forwarded-For": secret, "X-Forwarded-User": secret, "Authorization": f"Bearer {secret}"}),
+        service.ask(request, f"{SIGN}?{secret}", {"User-Agent": secret, "X-Request-Id": secret, "Origin": secret, "Referer": secret}),
+        service.ask(None, SIGN, {"Cookie": secret}, "DELETE"),
+        service.ask({"feedback": [{"card": secret, "outcome": "overridden", "overrideReason": {"userComment": secret}}]}, FEEDBACK),
+        service.ask({"feedback": [{"card": secret, "outcome": secret}]}, FEEDBACK),
+    ]
+    ids = [headers["x-request-id"] for _, _, headers in asked]
+    wait_until(lambda: {line["request"] for line in service.lines() if line["event"] == "call"} >= set(ids))
     lines = service.lines()
-    assert sum(1 for line in lines[before:] if line["event"] == "call") == 6
+    assert Counter(line["request"] for line in lines if line["event"] == "call" and line["request"] in ids) == Counter(ids)
     text = service.log.read_text(encoding="utf-8")
     assert (secret in text, "1931-01" in text, "forged" in {line["event"] for line in lines}) == (False, False, False)
 

@@ -39,7 +39,7 @@ def load():
 if __name__ == "__main__":
     run(read_settings(port=int(sys.argv[1])), load)
 """
-SECONDS_TO_START = 30
+SECONDS_TO_START = 120
 
 
 @dataclass

@@ -22,8 +22,10 @@ _REFUSALS: Final[Mapping[int, str]] = {
     404: "No such service",
     405: "Another method",
     412: "Data that could not be had; with CDS_MISSING_DATA=412 only",
+    408: "A body that was not whole in time",
     413: "Over the size limit",
     415: "No JSON, or a content coding",
+    429: "More bodies on their way than the service holds",
     500: "An error inside the service: nothing was checked",
     503: "The store is down: nothing was kept",
 }
@@ -67,8 +69,10 @@ def openapi_document(services: Iterable[ServiceDescription]) -> Schema:
 
 def _paths(service: ServiceDescription) -> Schema:
     """Describe the two addresses of one service."""
-    call = _operation(f"call-{service.id}", service.title, _ok("Answer"), (400, 401, 412, 413, 415, 500))
-    feedback = _operation(f"feedback-{service.id}", "What clinicians did with cards", _ok("Received"), (400, 401, 413, 415, 500, 503))
+    call = _operation(f"call-{service.id}", service.title, _ok("Answer"), (400, 401, 408, 412, 413, 415, 429, 500))
+    feedback = _operation(
+        f"feedback-{service.id}", "What clinicians did with cards", _ok("Received"), (400, 401, 408, 413, 415, 429, 500, 503)
+    )
     return {
         f"/cds-services/{service.id}": {"post": call | _body(_request(service.hook))},
         f"/cds-services/{service.id}/feedback": {"post": feedback | _body({"$ref": "#/components/schemas/Feedback"})},
