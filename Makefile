@@ -42,6 +42,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.specification > docs/specification.md
 	$(BIN)/python -m tests.explained
 	$(BIN)/python -m tests.golden
+	$(BIN)/python -m tests.operations_docs
 
 # Hashes only, without addresses of package indexes: each machine uses its own. The extras stay in: pip 23 takes `coverage[toml]`,
 # which another package asks for, as unpinned where the lock says `coverage` alone.

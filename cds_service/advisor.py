@@ -33,6 +33,16 @@ def no_record(decision: Decision, call: HookCall, made_at: datetime, ms: float) 
     """Remember nothing, where there is no store."""
 
 
+def in_turn(*records: Record) -> Record:
+    """Let several hear of each decision."""
+
+    def record(decision: Decision, call: HookCall, made_at: datetime, ms: float) -> None:
+        for one in records:
+            one(decision, call, made_at, ms)
+
+    return record
+
+
 @dataclass(frozen=True, slots=True)
 class PackAdvisor:
     """Advises by one pack for one site: `zone` is where its days begin, `wishes` what its clients ask for.

@@ -9,7 +9,7 @@ from typing import Final
 
 from flask import Flask, Response, g, request
 
-from cds_service.advisor import PackAdvisor, Record, no_record
+from cds_service.advisor import PackAdvisor, Record, in_turn, no_record
 from cds_service.clients.admission import registry_in_force, token_check
 from cds_service.clients.replay import ReplayMemory
 from cds_service.errors import SettingsRefused
@@ -17,16 +17,18 @@ from cds_service.fhir.salvage import build_validators
 from cds_service.fhir_reads.pool import FhirPool
 from cds_service.fhir_reads.reads import Bounds, FhirReads
 from cds_service.memory import open_memory
+from cds_service.metrics import Metrics
 from cds_service.observe import CallRecord, log_call, log_error, log_refusal, write_log_to
 from cds_service.pack import read_packs
 from cds_service.service import Wishes
 from cds_service.settings import Settings, read_settings
 from cds_service.store.recorder import Caller
+from cds_service.tally import Tally
 from cds_service.terminology.site_files import SiteFiles
-from cds_service.web.cds_services import Advisor, cds_services
+from cds_service.web.cds_services import CALL_ROUTE, Advisor, cds_services
 from cds_service.web.cors import allow_origins
 from cds_service.web.errors import answer_errors
-from cds_service.web.feedback import FeedbackKeeper, NoStore, feedback
+from cds_service.web.feedback import CountedFeedback, FeedbackKeeper, NoStore, feedback
 from cds_service.web.gateway import BodyBounds, Gateway
 from cds_service.web.openapi import openapi
 from cds_service.web.operations import operations
@@ -52,11 +54,13 @@ def create_app(
     used_tokens: ReplayMemory | None = None,
     keeper: FeedbackKeeper | None = None,
     sources: Sources | None = None,
+    metrics: Metrics | None = None,
 ) -> Flask:
     """Build the application; the same settings and advisor give the same application, without any global state.
 
     `used_tokens` is the memory that processes share; without one each has its own. `keeper` keeps feedback; without one it is
-    answered with 503. `sources` is what the workbench shows; without it there are no pages. Raises ClientsRefused.
+    answered with 503. `sources` is what the workbench shows; without it there are no pages. `metrics` counts
+    what `/metrics` tells. Raises ClientsRefused.
     """
     registry = registry_in_force(settings)
     app = Flask("cds_service", static_folder=None)
@@ -64,13 +68,14 @@ def create_app(
     services = frozenset(service.id for service in advisor.services())
     screen = Screen(token_check(registry, settings, used_tokens), settings.public_url) if registry else None
     app.extensions[_SCREEN] = screen
-    _log_each_call(app, services)
+    metrics = metrics or Metrics()
+    _log_each_call(app, services, metrics)
     allow_origins(app, registry.origins() if registry else settings.cors_origins)
-    admit(app, screen, lambda code, client: log_refusal(g.request_id, code, client))
+    admit(app, screen, _refusals(metrics))
     answer_errors(app, lambda error: log_error(g.request_id, error))
     app.register_blueprint(cds_services(advisor, settings.hooks_version))
-    app.register_blueprint(feedback(services, keeper or NoStore(), lambda: caller(settings).client))
-    app.register_blueprint(operations())
+    app.register_blueprint(feedback(services, CountedFeedback(keeper or NoStore(), metrics.feedback), lambda: caller(settings).client))
+    app.register_blueprint(operations(metrics.text))
     app.register_blueprint(openapi(advisor.services()))
     if sources:
         app.register_blueprint(workbench(sources, settings.public_url))
@@ -92,9 +97,10 @@ def from_environment() -> Flask:
     """Build the application from the CDS_* variables, once for each process; raises SettingsRefused and RulebookInvalid."""
     settings = read_settings()
     write_log_to(level=settings.log_level)
-    memory = open_memory(settings, lambda: caller(settings))
-    advisor = advisor_for(settings, memory.recorder)
-    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor))
+    metrics = Metrics()
+    memory = open_memory(settings, lambda: caller(settings), metrics.decisions())
+    advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder), metrics)
+    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor), metrics)
 
 
 def sources_of(advisor: PackAdvisor) -> Sources:
@@ -109,7 +115,7 @@ def caller(settings: Settings) -> Caller:
     return Caller(name, site or settings.site, (request.view_args or {}).get("service_id", ""))
 
 
-def advisor_for(settings: Settings, record: Record = no_record) -> PackAdvisor:
+def advisor_for(settings: Settings, record: Record = no_record, metrics: Metrics | None = None) -> PackAdvisor:
     """Load rules, cards and terminology of the settings' folders into an advisor, for every site of the client registry."""
     registry = registry_in_force(settings)
     sites = registry.sites() if registry else ()
@@ -120,7 +126,7 @@ def advisor_for(settings: Settings, record: Record = no_record) -> PackAdvisor:
         wishes_of(settings),
         site_packs={site: packs[site] for site in sites},
         record=record,
-        reads=reads_for(settings),
+        reads=reads_for(settings, metrics.tally("cds_fhir_reads_total") if metrics else None),
         refuses_without_data=settings.missing_data == "412",
     )
 
@@ -130,14 +136,14 @@ def site_files_of(settings: Settings) -> SiteFiles:
     return SiteFiles(settings.terminology_file, settings.site_terminology_dir)
 
 
-def reads_for(settings: Settings) -> FhirReads:
-    """Set up the reads of what prefetch leaves out, so that they take a quarter of the threads at most, and as many wait."""
+def reads_for(settings: Settings, tally: Tally | None = None) -> FhirReads:
+    """Set up the reads of what prefetch leaves out, so that they take a quarter of the threads at most, and as many wait; `tally` counts them."""
     bounds = Bounds(settings.fhir_deadline, max(1, settings.threads // 4), settings.fhir_open_servers)
     try:
         pool = FhirPool(settings.fhir_ca_file)
     except OSError:
         raise SettingsRefused("SET-001 CDS_FHIR_CA_FILE: found a file without readable certificates; expected a PEM file") from None
-    return FhirReads(pool, bounds)
+    return FhirReads(pool, bounds, counts=tally)
 
 
 def wishes_of(settings: Settings, *, with_trace: bool = False) -> Wishes:
@@ -153,8 +159,8 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _log_each_call(app: Flask, services: frozenset[str]) -> None:
-    """Give each request an id, and write its line when the answer is ready."""
+def _log_each_call(app: Flask, services: frozenset[str], metrics: Metrics) -> None:
+    """Give each request an id, and write its line and count it when the answer is ready."""
 
     @app.before_request
     def begin() -> None:
@@ -166,7 +172,10 @@ def _log_each_call(app: Flask, services: frozenset[str]) -> None:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = g.request_id
-        log_call(_record(response, services))
+        record = _record(response, services)
+        log_call(record)
+        if record.route == CALL_ROUTE and record.method == "POST":
+            metrics.call(record.service, record.status, g.get("cards", 0), record.ms / 1000)
         return response
 
 
@@ -181,3 +190,14 @@ def _record(response: Response, services: frozenset[str]) -> CallRecord:
         status=response.status_code,
         ms=round((time.perf_counter() - g.started) * 1000, 1),
     )
+
+
+def _refusals(metrics: Metrics) -> Callable[[str, str], None]:
+    """Log and count why tokens are refused."""
+    tally = metrics.tally("cds_tokens_refused_total")
+
+    def refused(code: str, client: str) -> None:
+        log_refusal(g.request_id, code, client)
+        tally.count(code)
+
+    return refused

@@ -15,6 +15,7 @@ from cds_service.store.key import installation_key, passing_key
 from cds_service.store.recorder import Caller, Recorder
 from cds_service.store.replay import DatabaseReplayMemory
 from cds_service.store.writer import DecisionWriter
+from cds_service.tally import Tally
 
 _TOKEN_SECONDS: Final = 1.0
 """How long a call may wait for the shared memory of tokens before the one of the process has to do."""
@@ -39,8 +40,11 @@ def open_store(settings: Settings) -> Store:
     return Store(url, migrates=settings.migrate_database, report=lambda what: log_trouble("store", what))
 
 
-def open_memory(settings: Settings, caller: Callable[[], Caller]) -> Memory:
-    """Prepare the store for the service and bring its tables up to date; where that fails, the service advises all the same."""
+def open_memory(settings: Settings, caller: Callable[[], Caller], tally: Tally | None = None) -> Memory:
+    """Prepare the store for the service and bring its tables up to date; where that fails, the service advises all the same.
+
+    `tally` counts what becomes of decisions.
+    """
     store = open_store(settings)
     if settings.migrate_database:
         with suppress(StoreUnavailable):  # it was reported, and is tried again when it is needed
@@ -49,7 +53,7 @@ def open_memory(settings: Settings, caller: Callable[[], Caller]) -> Memory:
     key = installation_key(settings.data_dir)
     if key is None:
         log_trouble("store", "no key of digests can be kept in CDS_DATA_DIR: digests of this process match no other's")
-    writer = DecisionWriter(store, report=lambda what: log_trouble("store", what))
+    writer = DecisionWriter(store, report=lambda what: log_trouble("store", what), tally=tally)
     tokens = Store(store.url, migrates=settings.migrate_database, is_durable=False, patience=_TOKEN_SECONDS)
     recorder = Recorder(writer, key or passing_key(), caller, with_user=settings.record_users)
     return Memory(recorder, FeedbackBook(store), DatabaseReplayMemory(tokens))

@@ -14,6 +14,7 @@ from granian.server import MPServer
 
 from cds_service.app import from_environment, gateway, settle_memory
 from cds_service.cli.listening import check_listening, check_network
+from cds_service.metrics import shared_figures
 from cds_service.settings import Settings, is_loopback, read_settings, unknown_variables
 
 _STOP_SECONDS: Final = 10
@@ -50,11 +51,12 @@ def run(settings: Settings, load: Callable[[], Flask]) -> None:
     for warning in unknown_variables(os.environ):
         click.echo(f"Warning: {warning}", err=True)
     check_network(settings)
-    load()
-    settle_memory()
-    check_listening(settings)
-    click.echo(_greeting(settings), err=True)
-    _server(settings).serve(target_loader=partial(gateway, load, settings), wrap_loader=False)
+    with shared_figures():
+        load()
+        settle_memory()
+        check_listening(settings)
+        click.echo(_greeting(settings), err=True)
+        _server(settings).serve(target_loader=partial(gateway, load, settings), wrap_loader=False)
 
 
 def _server(settings: Settings) -> MPServer:

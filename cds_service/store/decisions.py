@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from cds_service.fhir.chart import Kind
 from cds_service.hooks.call import HookCall
-from cds_service.rulebook.types import Finding, Outcome, Status
+from cds_service.rulebook.types import Outcome, Status
 from cds_service.service import Decision
 from cds_service.store.engine import insert_new
 from cds_service.store.schema import cards, decisions, findings
@@ -110,14 +110,15 @@ def _finding(outcome: Outcome, decision: str, told_by: Mapping[int, str], shown:
         "site_override": rule.site_override[:400],
         "kind": rule.kind,
         "severity": finding.severity.word if finding else "",
-        "fate": _fate(outcome, finding, shown),
+        "fate": fate_of(outcome, shown),
         "card": told_by.get(id(finding), ""),
     }
 
 
-def _fate(outcome: Outcome, finding: Finding | None, shown: frozenset[int]) -> str:
-    if finding is None:
+def fate_of(outcome: Outcome, shown: frozenset[int]) -> str:
+    """Name what became of a finding; `shown` are the identities of those that the answer tells of."""
+    if outcome.finding is None:
         return "incomplete"
-    if id(finding) in shown:
+    if id(outcome.finding) in shown:
         return "shown"
     return "silent" if outcome.rule.status is Status.SILENT else "withheld"

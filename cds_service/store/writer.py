@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cds_service.errors import StoreUnavailable
 from cds_service.store.decisions import DecisionRows, keep_decisions
 from cds_service.store.engine import Store
+from cds_service.tally import NoTally, Tally
 
 _BATCH: Final = 200
 _LINGER_SECONDS: Final = 0.05
@@ -52,13 +53,17 @@ class DecisionWriter:
 
     A clean stop of the process writes what is left, for up to five seconds. What does not fit into the queue, because the
     store is away or too slow, is dropped and counted; `report` hears of the first loss after a time without any.
+    `tally` counts what is "written" and "dropped", each "failure" of the store, and how many are "waiting", up and down.
     """
 
-    def __init__(self, store: Store, *, limit: int = 5000, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, store: Store, *, limit: int = 5000, report: Callable[[str], None] = lambda _: None, tally: Tally | None = None
+    ) -> None:
         """Hold up to `limit` decisions; the thread starts with the first one, in the process that brings it."""
         self._store = store
         self._limit = limit
         self._report = report
+        self._tally = tally or NoTally()
         self._queues: dict[int, _Queue] = {}
 
     @property
@@ -77,6 +82,7 @@ class DecisionWriter:
                 self._drop(queue, 1)
                 return
             queue.waiting.append(rows)
+            self._tally.count("waiting")
             if len(queue.waiting) == 1 or len(queue.waiting) == _BATCH:
                 queue.change.notify_all()
 
@@ -103,6 +109,7 @@ class DecisionWriter:
     def _run(self, queue: _Queue) -> None:
         while batch := self._batch(queue):
             self._keep(queue, batch)
+            self._tally.count("waiting", -len(batch))
             with queue.change:
                 queue.in_hand = 0
                 queue.change.notify_all()
@@ -123,6 +130,7 @@ class DecisionWriter:
             try:
                 self._store.write(lambda connection: keep_decisions(connection, batch))
             except StoreUnavailable:
+                self._tally.count("failure")
                 with queue.change:
                     queue.counts = replace(queue.counts, failures=queue.counts.failures + 1)
                     if self._is_over(queue, rest):
@@ -133,6 +141,7 @@ class DecisionWriter:
                 self._keep_singly(queue, batch)
                 return
             else:
+                self._tally.count("written", len(batch))
                 with queue.change:
                     queue.counts = replace(queue.counts, written=queue.counts.written + len(batch))
                 return
@@ -156,6 +165,7 @@ class DecisionWriter:
     def _drop(self, queue: _Queue, number: int) -> None:
         dropped = queue.counts.dropped + number
         queue.counts = replace(queue.counts, dropped=dropped)
+        self._tally.count("dropped", number)
         if _is_milestone(dropped, number):
             self._report(f"decisions dropped: {dropped}")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, g, request
 
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.discovery import ServiceDescription, discovery_answer
@@ -13,6 +13,7 @@ from cds_service.service import ClientWishes
 from cds_service.web.errors import json_response
 from cds_service.web.trust import client_wishes
 
+CALL_ROUTE: Final = "/cds-services/<service_id>"
 _JSON_TYPES: Final = frozenset(["application/json", "application/fhir+json"])
 
 
@@ -36,10 +37,11 @@ def cds_services(advisor: Advisor, specification: str) -> Blueprint:
     def discover() -> Response:
         return json_response(discovery)
 
-    @blueprint.post("/cds-services/<service_id>")
+    @blueprint.post(CALL_ROUTE)
     def call(service_id: str) -> Response:
         hook = hooks.get(service_id) or abort(404)
         answer = advisor.advise(read_call(read_body(), hook), client_wishes())
+        g.cards = len(answer["cards"])
         return json_response(json_text(answer))
 
     return blueprint

@@ -1,6 +1,7 @@
 """Floor 7: `POST /cds-services/<id>/feedback`: acknowledged only when it is committed."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -29,6 +30,24 @@ class NoStore:
     def keep(self, items: Sequence[FeedbackItem], *, service: str, client: str, received_at: datetime) -> None:  # noqa: ARG002 - as FeedbackKeeper
         """Refuse all items."""
         raise StoreUnavailable("not set up")
+
+
+@dataclass(frozen=True, slots=True)
+class CountedFeedback:
+    """Keeps feedback as `keeper` does, and counts items by service and outcome."""
+
+    keeper: FeedbackKeeper
+    count: Callable[[str, str, int], None]
+
+    def keep(self, items: Sequence[FeedbackItem], *, service: str, client: str, received_at: datetime) -> None:
+        """Commit all items or none; raises StoreUnavailable."""
+        try:
+            self.keeper.keep(items, service=service, client=client, received_at=received_at)
+        except StoreUnavailable:
+            self.count(service, "not-kept", len(items))
+            raise
+        for item in items:
+            self.count(service, item.outcome, 1)
 
 
 def feedback(services: Iterable[str], keeper: FeedbackKeeper, client: Callable[[], str]) -> Blueprint:

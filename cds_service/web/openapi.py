@@ -16,6 +16,9 @@ Schema = dict[str, Any]
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 _ABSOLUTE: Final[Schema] = {"type": "string", "pattern": "^https?://"}
 _UUID: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+_TEXT_ANSWER: Final[Schema] = {
+    "200": {"description": "The text format of Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
 _REFUSALS: Final[Mapping[int, str]] = {
     400: "No strict JSON, or no message of CDS Hooks",
     401: "No token that lets its bearer in; with a client registry only",
@@ -58,6 +61,7 @@ def openapi_document(services: Iterable[ServiceDescription]) -> Schema:
             "/cds-services": {"get": _operation("discover", "What the services are and want", _ok("Discovery"), (401,))},
             **paths,
             "/health": {"get": _operation("health", "Whether the process lives", _ok("Health"), ()) | {"security": []}},
+            "/metrics": {"get": _operation("metrics", "Figures for Prometheus", _TEXT_ANSWER, ()) | {"security": []}},
         },
         "components": {
             "schemas": _schemas(),

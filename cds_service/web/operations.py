@@ -1,17 +1,24 @@
 """Floor 7: what a person or a supervisor of processes asks of the service, besides advice."""
 
+from collections.abc import Callable
+from typing import Final
+
 from flask import Blueprint, Response
 
 from cds_service import __version__
 from cds_service.hooks.json_text import json_text
 from cds_service.web.errors import json_response
 
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format of Prometheus."""
 
-def operations() -> Blueprint:
-    """Make the routes `/` and `/health`."""
+
+def operations(figures: Callable[[], bytes]) -> Blueprint:
+    """Make the routes `/`, `/health` and `/metrics`; `figures` writes the metrics."""
     blueprint = Blueprint("operations", __name__)
     blueprint.add_url_rule("/", "start", _start)
     blueprint.add_url_rule("/health", "health", _health)
+    blueprint.add_url_rule("/metrics", "metrics", lambda: Response(figures(), content_type=METRICS_TYPE))
     return blueprint
 
 
