@@ -316,6 +316,17 @@ def test_a_registry_whose_addresses_answer_is_well(tmp_path: Path, httpserver: H
     )
 
 
+def test_the_terminology_of_the_site_is_checked_with_the_rules_of_each_site(tmp_path: Path) -> None:
+    file = tmp_path / "clients.toml"
+    file.write_text(LEAST)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "drugs.csv").write_text("system,code,name,ingredient,product,strength,per,form,route\nx,1,Aspirin,aspirine,,,,,\n")
+    shown = check("--offline", str(file), CDS_SITE_TERMINOLOGY_DIR=str(folder))
+    problems = [line for line in shown.output.splitlines() if line.startswith("PROBLEM")]
+    assert (shown.exit_code, problems) == (1, [f"PROBLEM {folder}/drugs.csv:2:1 TERM-006 no ingredient 'aspirine'"])
+
+
 def test_what_does_not_answer_is_told(tmp_path: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/jwks").respond_with_data(key_set(jwk("ES256")))
     httpserver.expect_request("/fhir/metadata").respond_with_data("", 503)

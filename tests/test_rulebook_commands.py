@@ -72,6 +72,19 @@ def test_a_sound_pack_passes_both_commands(folder: Path) -> None:
     assert run(rules.test, folder) == (0, "", "7 cases, 0 failed\n")
 
 
+def test_check_takes_the_sites_own_terminology_into_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "drugs.csv").write_text("system,code,name,ingredient,product,strength,per,form,route\nx,1,Aspirin,aspirine,,,,,\n")
+    monkeypatch.setenv("CDS_SITE_TERMINOLOGY_DIR", str(tmp_path))
+    (tmp_path / "index").write_text("no index")
+    monkeypatch.setenv("CDS_TERMINOLOGY_FILE", str(tmp_path / "index"))
+    shipped = ["--rules", str(ROOT / "rules"), "--cards", str(ROOT / "cards"), "--today", "2026-11-22"]
+    result = CliRunner().invoke(check, shipped)
+    assert [line.split(" ")[1] for line in result.stdout.splitlines()] == ["TERM-006", "TERM-016"]
+    monkeypatch.delenv("CDS_TERMINOLOGY_FILE")
+    (tmp_path / "drugs.csv").write_text("system,code,name,ingredient,product,strength,per,form,route\nx,1,Aspirin,another-drug,,,,,\n")
+    assert CliRunner().invoke(check, shipped).stdout == ""
+
+
 def test_check_prints_one_line_for_each_problem(folder: Path) -> None:
     replace(folder, "RULE-014", "pack/conflict.yaml")
     code, out, err = run(check, folder)

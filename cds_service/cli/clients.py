@@ -9,6 +9,7 @@ import click
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError, SSLError
 
+from cds_service.app import site_files_of
 from cds_service.clients.fetch import read_source
 from cds_service.clients.keys import KeySetRefused, read_key_set
 from cds_service.clients.registry import Client, Registry, read_registry
@@ -73,7 +74,7 @@ def _beside(registry: Registry, settings: Settings) -> Iterator[Line]:
     elif settings.public_url.startswith("http://"):
         yield True, f"CDS_PUBLIC_URL: {settings.public_url} (plain http: tokens can be read on the way)"
     try:
-        packs = read_packs(settings.rules_dir, settings.cards_dir, ["", *registry.sites()])
+        packs = read_packs(settings.rules_dir, settings.cards_dir, ["", *registry.sites()], site_files_of(settings))
     except RulebookInvalid as error:
         yield False, str(error)
         return

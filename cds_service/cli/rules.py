@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import click
 
+from cds_service.app import site_files_of
 from cds_service.errors import Problem, RulebookInvalid
 from cds_service.pack import card_ids, files_in, read_pack
 from cds_service.rulebook.rulebook import Rulebook, load_rulebook
 from cds_service.rulebook.running import CaseResult
 from cds_service.rulebook.schema import schema_text, with_tables
 from cds_service.rulebook.vocabulary import Vocabulary
+from cds_service.settings import read_settings
 
 FOUND: Final = 1
 """Exit code: something is wrong in the files or a case fails; 2 means that the command could not do its work."""
@@ -61,6 +63,8 @@ def _folders(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Day as of which references are due; today by default.")
 def check(rules: Path, cards: Path, site: str, today: datetime | None, *, as_json: bool) -> None:
     """Check rules, cases, sites, manifest, cards and terminology, and whether each active rule may be active; one line for each problem.
+
+    The site's own terminology is checked with them where CDS_SITE_TERMINOLOGY_DIR or CDS_TERMINOLOGY_FILE names it, as at the start.
 
     Exit code 0: nothing wrong (warnings are no reason to refuse); 1: problems; 2: the command could not do its work.
     """
@@ -127,7 +131,7 @@ def _checked(rules: Path, cards: Path, site: str, day: date) -> tuple[tuple[Prob
 
 def _problems_beside(rules: Path, cards: Path, site: str) -> tuple[Problem, ...]:
     try:
-        read_pack(rules, cards, site)
+        read_pack(rules, cards, site, site_files_of(read_settings()))
     except RulebookInvalid as error:
         return error.problems
     return ()
