@@ -7,6 +7,7 @@ COPY cds_service /opt/cds/service/cds_service
 COPY rules /opt/cds/service/cds_service/_pack/rules
 COPY cards /opt/cds/service/cds_service/_pack/cards
 COPY fixtures/calls /opt/cds/service/cds_service/_pack/calls
+COPY fixtures/samples.yaml /opt/cds/service/cds_service/_pack/samples.yaml
 RUN /opt/cds/bin/python -m compileall -q /opt/cds/service
 
 FROM python:3.12-slim-bookworm

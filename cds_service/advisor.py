@@ -80,11 +80,15 @@ class PackAdvisor:
     def decide(self, call: HookCall, client: ClientWishes = ANYBODY) -> Decision:
         """Read the chart of one call as of today and decide."""
         pack = self.site_packs[client.site] if client.site else self.pack
-        today = self.clock().astimezone(self.zone).date()
+        today = self.today()
         decision = decide(call, self._chart(call, pack, today, client), pack, today, self._wishes(pack, client))
         if self.refuses_without_data:
             check_had_data(decision, kinds_read(pack))
         return decision
+
+    def today(self) -> date:
+        """Return the present day at the site."""
+        return self.clock().astimezone(self.zone).date()
 
     def explain(self, call: HookCall, client: ClientWishes = ANYBODY) -> Decision:
         """Decide one call with the trace of every rule, for somebody who asks why: nothing is recorded, and nothing read beside the call."""

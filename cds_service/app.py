@@ -105,7 +105,7 @@ def from_environment() -> Flask:
 
 def sources_of(advisor: PackAdvisor) -> Sources:
     """Give the workbench what it shows."""
-    return Sources(pack=lambda: advisor.pack, explain=advisor.explain)
+    return Sources(pack=lambda: advisor.pack, explain=advisor.explain, today=advisor.today)
 
 
 def caller(settings: Settings) -> Caller:

@@ -56,7 +56,7 @@ class ClientWishes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided and why: nothing in it but `cards` and traces names or describes the patient."""
+    """What was decided and why: nothing in it but `cards`, `facts` and the traces names or describes the patient."""
 
     id: str
     hook: str
@@ -68,6 +68,8 @@ class Decision:
     cards: tuple[Card, ...]
     grounds: tuple[tuple[Finding, ...], ...] = ()
     """For each card, the findings that it tells of."""
+    facts: tuple[OrderFacts, ...] = ()
+    """What was read of each draft that was judged, in the order sent."""
 
 
 def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes, new_id: Callable[[], str] | None = None) -> Decision:
@@ -100,6 +102,7 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
         shown=shown,
         cards=tuple(card for card, _ in written),
         grounds=tuple(findings for _, findings in written),
+        facts=tuple(orders),
     )
 
 

@@ -1,10 +1,10 @@
 """Fixtures of all tests: the shipped pack, loaded once, and the service over HTTP with its clock stopped."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +15,9 @@ from cds_service.app import create_app
 from cds_service.pack import read_pack
 from cds_service.service import Pack, Wishes
 from cds_service.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -52,3 +55,12 @@ def answer(client: FlaskClient) -> Callable[[Json], Json]:
         return body
 
     return post
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """The machine's Chromium, one for all tests of a worker."""
+    from tests.browser_floor import chromium  # noqa: PLC0415 - only tests of pages need a browser's library
+
+    with chromium() as one:
+        yield one

@@ -65,6 +65,11 @@ class Medicine:
     supply: str = ""
     is_ended: bool = False
 
+    @classmethod
+    def empty(cls) -> "Medicine":
+        """Make an empty row."""
+        return cls(Product())
+
 
 @dataclass(frozen=True, slots=True)
 class OrderForm:
@@ -115,7 +120,8 @@ def written_form(values: Mapping[str, Any]) -> OrderForm:
         reason=values.get("reason", ""),
         problems=tuple(values.get("problems", ())),
         medicines=tuple(
-            Medicine(_written_product(one), one["days"], one.get("supply", ""), one.get("ended", False)) for one in values.get("medicines", ())
+            Medicine(_written_product(one), one["days"], one.get("supply", ""), one.get("ended", False))
+            for one in values.get("medicines", ())
         ),
         not_sent=frozenset(values.get("not_sent", ())),
     )
@@ -273,7 +279,11 @@ def plain_name(written: str) -> str:
 
 def dose_in_words(product: Product) -> str:
     """Say a dose in words: "1 tablet once a day"; empty where the fields say nothing."""
-    number = f"{product.dose} {product.unit}{'s' if product.unit in ('tablet', 'capsule') and product.dose != '1' else ''}" if product.dose else ""
+    number = (
+        f"{product.dose} {product.unit}{'s' if product.unit in ('tablet', 'capsule') and product.dose != '1' else ''}"
+        if product.dose
+        else ""
+    )
     often = FREQUENCIES[product.frequency][0] if product.frequency else ""
     return " ".join(filter(None, (number, often)))
 

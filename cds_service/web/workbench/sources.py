@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 from cds_service.hooks.call import HookCall
 from cds_service.service import ClientWishes, Decision, Pack
@@ -17,3 +18,5 @@ class Sources:
     pack: Callable[[], Pack]
     """The rules, cards and tables in force for the site of the settings."""
     explain: Explain
+    today: Callable[[], date]
+    """The day at the site of the settings."""

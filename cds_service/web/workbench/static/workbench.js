@@ -27,6 +27,14 @@ for (const button of document.querySelectorAll("button[data-opens]")) {
   });
 }
 
-for (const select of document.querySelectorAll("form[data-sends-itself] select")) {
-  select.addEventListener("change", () => select.form.requestSubmit());
+// A link to a part that is folded opens it.
+function openTarget() {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  const fold = target && (target.closest("details") || target.querySelector("details"));
+  if (fold) {
+    fold.open = true;
+    target.scrollIntoView();
+  }
 }
+addEventListener("hashchange", openTarget);
+openTarget();
