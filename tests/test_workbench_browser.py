@@ -134,5 +134,5 @@ def test_without_scripts_everything_can_still_be_reached(browser: Browser, base:
         page.goto(f"{person.base}/workbench?sample=standard-dose-on-tramadol")
         page.locator("select[name=language]").select_option("es")
         page.locator(".view button").click()
-        expect(page.locator(".card h3").first).to_contain_text("opioide")
+        expect(page.locator(".card h3").first).to_contain_text("abstinencia")
         context.close()
