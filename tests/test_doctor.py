@@ -391,6 +391,12 @@ def test_without_a_token_the_doctor_says_what_it_needs(tmp_path: Path) -> None:
     assert findings[-1].says.endswith("give --key, --issuer and --kid of a client that it knows to go on")
 
 
+def test_where_the_token_is_refused_the_doctor_says_where_the_reason_stands(tmp_path: Path) -> None:
+    signer = Signer(key_file(tmp_path).read_text(), ISSUER, "k2")
+    findings = list(examine(ehr_of(trusting(tmp_path), signer), BASE, ORDER, Wish()))
+    assert findings[-1].says.startswith("the token of --key is refused; the caller is not told why. This service's log has the reason")
+
+
 @pytest.fixture
 def played(httpserver: HTTPServer) -> Iterator[str]:
     """A faultless service on a port of its own."""
@@ -420,7 +426,7 @@ def test_the_command_tells_each_finding_and_ends_with_the_sum(played: str) -> No
 def test_the_command_ends_with_1_where_something_is_wrong() -> None:
     code, output = run("doctor", "http://127.0.0.1:9")
     assert code == 1
-    assert output.startswith("PROBLEM discovery: no answer (")
+    assert output.startswith("PROBLEM discovery: no answer (no connection: is the address right, does it run")
 
 
 def test_the_report_can_be_had_as_json(played: str) -> None:
@@ -502,6 +508,17 @@ def test_a_file_that_is_no_request_is_refused(content: str, tmp_path: Path) -> N
 def test_a_service_for_the_hook_must_be_there(played: str) -> None:
     result = CliRunner().invoke(commands, ["call", "--fixture", "sandbox-order-select", "--url", played])
     assert "REQ-103: found no service for the hook 'order-select'" in str(result.exception)
+
+
+def test_a_call_to_an_address_where_nothing_answers_says_so() -> None:
+    result = CliRunner().invoke(commands, ["call", "--fixture", "sandbox-order-select", "--url", "http://127.0.0.1:9"])
+    assert "REQ-103: found no answer (no connection: is the address right" in str(result.exception)
+
+
+def test_a_call_to_a_service_that_wants_a_token_says_so(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/cds-services").respond_with_data("", 401)
+    result = CliRunner().invoke(commands, ["call", "--fixture", "sandbox-order-select", "--url", httpserver.url_for("/")])
+    assert ("found status 401 from" in str(result.exception), "--token where it wants one" in str(result.exception)) == (True, True)
 
 
 def test_the_command_signs_its_calls_with_the_key(tmp_path: Path, played: str) -> None:

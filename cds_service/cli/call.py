@@ -64,7 +64,12 @@ def _address(ehr: Ehr, url: str, hook: str) -> str:
     if "/cds-services/" in url.rstrip("/"):
         return url
     base = base_of(url)
-    found = ehr.get(f"{base}/cds-services").json()
+    reply = ehr.get(f"{base}/cds-services")
+    if not reply.is_success:
+        raise RequestRefused(
+            "REQ-103", f"{reply.told} from {base}/cds-services", "a CDS Hooks service there, and --token where it wants one"
+        )
+    found = reply.json()
     services = found.get("services", []) if isinstance(found, dict) else []
     named = [service["id"] for service in services if isinstance(service, dict) and service.get("hook") == hook and "id" in service]
     if not named:

@@ -7,12 +7,13 @@ from typing import Final
 
 import click
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError, SSLError
+from urllib3.exceptions import HTTPError, SSLError
 
 from cds_service.app import site_files_of
 from cds_service.clients.fetch import read_source
 from cds_service.clients.keys import KeySetRefused, read_key_set
 from cds_service.clients.registry import Client, Registry, read_registry
+from cds_service.doctor.wire import why_not
 from cds_service.errors import RulebookInvalid, SettingsRefused
 from cds_service.pack import read_packs
 from cds_service.settings import Settings, read_settings
@@ -23,13 +24,6 @@ _LARGEST_STATEMENT: Final = 32 * 1024 * 1024
 _OK: Final = 200
 _MOVED: Final = range(300, 400)
 _LOCKED: Final = (401, 403)
-_REASONS: Final = (
-    (NameResolutionError, "no host of this name is known here: is it spelt right, and can this machine look names up?"),
-    (SSLError, "its certificate is not trusted here, or is for another name: CDS_FHIR_CA_FILE names further authorities"),
-    (ReadTimeoutError, f"takes the connection, but gives no answer within {_SECONDS:.0f} s"),
-    ((NewConnectionError, ConnectTimeoutError), "no connection: is the address right, and does the firewall let this machine out?"),
-)
-"""What each kind of failure means, the special kinds first."""
 FOUND: Final = 1
 """Exit status where an address does not answer or a site has no rules; 2 means that the registry itself is refused."""
 
@@ -117,19 +111,12 @@ def _fhir_server(client: Client, base: str, authorities: Path | None) -> Line:
             response = pool.request("GET", f"{base}/metadata", redirect=False, preload_content=False)
             text = response.read(_LARGEST_STATEMENT, decode_content=True)
         except (HTTPError, OSError) as error:
-            return False, f"{place}: {_why_not(error)}"
+            hint = " (CDS_FHIR_CA_FILE names further authorities)" if isinstance(error, SSLError) else ""
+            return False, f"{place}: {why_not(error)}{hint}"
         finally:
             pool.clear()
     is_well, said = _statement(response.status, text)
     return is_well, f"{place}: {said}"
-
-
-def _why_not(error: Exception) -> str:
-    """Say in plain words why nothing came."""
-    for kinds, words in _REASONS:
-        if isinstance(error, kinds):
-            return words
-    return f"the connection broke off ({type(error).__name__})"
 
 
 def _statement(status: int, text: bytes) -> tuple[bool, str]:

@@ -3,12 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from cds_service.doctor.calls import call, feedback, malformed_body, trailing_slash, unknown_service
 from cds_service.doctor.discovery import Service, discover
 from cds_service.doctor.port import Ehr, Finding, note, problem
 from cds_service.doctor.sample import Request
 from cds_service.doctor.trust import preflight, tokens
+
+_ASKED: Final = "the service wants to know who calls; give --key, --issuer and --kid of a client that it knows to go on"
+_REFUSED: Final = (
+    'the token of --key is refused; the caller is not told why. This service\'s log has the reason: a line with "event": "refused" '
+    "and a code TOKEN-… that docs/errors.md explains"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ def examine(ehr: Ehr, url: str, recorded: Request, wish: Wish) -> Iterator[Findi
     yield from preflight(ehr, f"{base}/cds-services", "GET", is_needed=wish.is_browser_needed)
     yield from tokens(ehr, f"{base}/cds-services")
     if reply.status == HTTPStatus.UNAUTHORIZED:
-        yield problem("calls", "the service wants to know who calls; give --key, --issuer and --kid of a client that it knows to go on")
+        yield problem("calls", _REFUSED if ehr.authorize(base) else _ASKED)
         return
     if not any(service["hook"] == "order-sign" for service in services):
         yield note("calls", "no service for order-sign: nothing is asked when an order is signed")

@@ -5,12 +5,22 @@ from collections.abc import Mapping
 from typing import Final
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError, SSLError
 
 from cds_service.doctor.port import Reply
 
 _SECONDS: Final = 30.0
 _MOST: Final = 16 * 1024 * 1024
+_REASONS: Final = (
+    (NameResolutionError, "no host of this name is known here: is it spelt right?"),
+    (SSLError, "its certificate is not trusted here, is for another name, or it does not speak https"),
+    (ReadTimeoutError, "it takes the connection, but does not answer in time"),
+    (
+        (NewConnectionError, ConnectTimeoutError),
+        "no connection: is the address right, does it run, and does a firewall let this machine through?",
+    ),
+)
+"""What each kind of failure means, the special kinds first."""
 
 
 class Wire:
@@ -28,8 +38,13 @@ class Wire:
             content = response.read(_MOST)
             response.release_conn()
         except (HTTPError, OSError, ValueError) as error:
-            return Reply(0, ms=_since(started), trouble=type(error).__name__)
+            return Reply(0, ms=_since(started), trouble=why_not(error))
         return Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, content, _since(started))
+
+
+def why_not(error: Exception) -> str:
+    """Say in plain words why nothing came."""
+    return next((words for kinds, words in _REASONS if isinstance(error, kinds)), f"the connection broke off ({type(error).__name__})")
 
 
 def _since(started: float) -> float:
