@@ -200,3 +200,37 @@ def test_naltrexone_with_its_salt_in_one_word_is_naltrexone(answer: Answer) -> N
 )
 def test_a_salt_in_one_word_with_another_drug_is_another_drug(text: str, answer: Answer) -> None:
     assert told(answer(call(fifty(), medications=[listed(concept(text))], conditions=AUD))) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BUTALBITAL-APAP-CAFF-COD 50-325-40-30 MG PO CAPS",
+        "HYDROCOD POLI-CHLORPHE POLI ER 10-8 MG/5ML PO SUER",
+        "APAP/COD #3",
+        "ASPIRIN-CAFF-DIHYDROCOD 356.4-30-16 MG PO CAPS",
+    ],
+)
+def test_a_name_that_the_ehr_shortens_is_read(text: str, answer: Answer) -> None:
+    assert conflicts(answer(call(fifty(), medications=[listed(concept(text))], conditions=AUD))) == {CONFLICT}
+
+
+@pytest.mark.parametrize("text", ["COD LIVER OIL PO CAPS", "BUTALBITAL-APAP-CAFFEINE 50-325-40 MG PO TABS", "caffeine, cod liver oil"])
+def test_a_fish_is_no_opioid(text: str, answer: Answer) -> None:
+    assert told(answer(call(fifty(), medications=[listed(concept(text))], conditions=AUD))) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Acute hepatitis", {("other", "warning")}),
+        ("History of acute hepatitis", set()),
+        ("History of cirrhosis of liver", {("other", "info")}),
+        ("Lactating mother", {("other", "info")}),
+        ("Nursing mother", {("other", "info")}),
+        ("Planning pregnancy", set()),
+        ("Pregnancy", {("other", "info")}),
+    ],
+)
+def test_what_is_over_or_only_planned_is_no_caution(text: str, expected: set[tuple[str, str]], answer: Answer) -> None:
+    assert told(answer(call(fifty(), conditions=[*AUD, condition(concept(text))]))) == expected
