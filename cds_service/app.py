@@ -4,7 +4,7 @@ import gc
 import time
 import uuid
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from flask import Flask, Response, g, request
@@ -22,6 +22,8 @@ from cds_service.observe import CallRecord, log_call, log_error, log_refusal, wr
 from cds_service.pack import read_packs
 from cds_service.service import Wishes
 from cds_service.settings import Settings, read_settings
+from cds_service.store.engine import Store
+from cds_service.store.lookup import find_decision
 from cds_service.store.recorder import Caller
 from cds_service.tally import Tally
 from cds_service.terminology.site_files import SiteFiles
@@ -100,12 +102,17 @@ def from_environment() -> Flask:
     metrics = Metrics()
     memory = open_memory(settings, lambda: caller(settings), metrics.decisions())
     advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder), metrics)
-    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor), metrics)
+    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor, memory.store), metrics)
 
 
-def sources_of(advisor: PackAdvisor) -> Sources:
-    """Give the workbench what it shows."""
-    return Sources(pack=lambda: advisor.pack, explain=advisor.explain, today=advisor.today)
+def sources_of(advisor: PackAdvisor, store: Store | None = None) -> Sources:
+    """Give the workbench what it shows; without a store it shows no past decision."""
+    return Sources(
+        pack=lambda: advisor.pack,
+        explain=advisor.explain,
+        today=advisor.today,
+        find_decision=partial(find_decision, store) if store else None,
+    )
 
 
 def caller(settings: Settings) -> Caller:

@@ -28,6 +28,8 @@ class Memory:
     recorder: Recorder
     feedback: FeedbackBook
     tokens: DatabaseReplayMemory
+    store: Store
+    """Where decisions and feedback are read again."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -56,4 +58,4 @@ def open_memory(settings: Settings, caller: Callable[[], Caller], tally: Tally |
     writer = DecisionWriter(store, report=lambda what: log_trouble("store", what), tally=tally)
     tokens = Store(store.url, migrates=settings.migrate_database, is_durable=False, patience=_TOKEN_SECONDS)
     recorder = Recorder(writer, key or passing_key(), caller, with_user=settings.record_users)
-    return Memory(recorder, FeedbackBook(store), DatabaseReplayMemory(tokens))
+    return Memory(recorder, FeedbackBook(store), DatabaseReplayMemory(tokens), store)

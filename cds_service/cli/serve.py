@@ -96,6 +96,7 @@ def _greeting(settings: Settings) -> str:
         return f"Listening on {base} (Ctrl+C stops)\n{known}"
     tries = [
         f"Try:     curl {base}/cds-services",
+        f"Look:    {base}/workbench in a browser",
         f"Sandbox: https://sandbox.cds-hooks.org, CDS Services, discovery endpoint {base}/cds-services",
     ]
     if settings.unix_socket:

@@ -1,9 +1,10 @@
 """Floor 7: what a person or a supervisor of processes asks of the service, besides advice."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app, request
 
 from cds_service import __version__
 from cds_service.hooks.json_text import json_text
@@ -23,7 +24,12 @@ def operations(figures: Callable[[], bytes]) -> Blueprint:
 
 
 def _start() -> Response:
-    """Say to somebody who opens the bare address what this is and where to go."""
+    """Say to somebody who opens the bare address what this is and where to go; lead a browser to the workbench, where there is one."""
+    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+    if wants_page and "workbench" in current_app.blueprints:
+        response = Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "workbench"})
+        response.vary.add("Accept")
+        return response
     return json_response(json_text({"what": "CDS Hooks service", "discovery": "/cds-services", "health": "/health"}))
 
 

@@ -13,11 +13,14 @@ from cds_service.hooks.json_text import json_text
 from cds_service.service import ClientWishes
 from cds_service.web.errors import json_response
 from cds_service.web.paths import CALLED_AS, plain_path
+from cds_service.web.proxies import forwarded_user
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 API: Final = "/cds-services"
+WORKBENCH: Final = "/workbench"
+"""Pages for people: where a registry is in force, for those alone whom a trusted proxy has signed in and names."""
 _OPEN: Final = ("/health", "/metrics")
 """What answers without a token where a registry is in force; everything else but the API answers 404."""
 _SEEN: Final = "cds_service.seen"
@@ -86,6 +89,8 @@ def admit(app: Flask, screen: Screen | None, report: Callable[[str, str], None])
     def check() -> Response | None:
         g.client = None
         if screen is None or request.method == "OPTIONS" or _is_under(request.path, _OPEN):
+            return None
+        if _is_under(request.path, (WORKBENCH,)) and forwarded_user():
             return None
         if not _is_under(request.path, (API,)):
             abort(HTTPStatus.NOT_FOUND)

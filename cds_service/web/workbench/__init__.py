@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 
+from cds_service.web.workbench.decisions import add_decisions
 from cds_service.web.workbench.shell import Shell, shell_of
 from cds_service.web.workbench.sources import Sources
 from cds_service.web.workbench.try_it import add_try_it
@@ -15,4 +16,5 @@ def workbench(sources: Sources, public_url: str = "") -> Blueprint:
     shell: Shell = shell_of(sources.pack().rulebook.manifest.title, public_url)
     shell.serve(blueprint)
     add_try_it(blueprint, shell, sources)
+    add_decisions(blueprint, shell, sources)
     return blueprint

@@ -20,3 +20,5 @@ class Sources:
     explain: Explain
     today: Callable[[], date]
     """The day at the site of the settings."""
+    find_decision: Callable[[str], object | None] | None = None
+    """Finds a stored decision by its id (a `store.lookup.StoredDecision`; StoreUnavailable); None where there is no store."""
