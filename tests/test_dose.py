@@ -79,7 +79,7 @@ def test_the_facts_are_those_of_the_registry_and_rest_on_lines_of_the_order() ->
 
 
 DOSE_FACTS = (
-    "daily_dose", "starting_daily_dose", "single_dose", "largest_step", "shortest_step", "has_steps", "product_strength",
+    "daily_dose", "highest_daily_dose", "starting_daily_dose", "single_dose", "time_between_doses", "largest_step", "shortest_step", "has_steps", "product_strength",
     "fits_product", "agrees_with_itself", "is_as_needed", "is_at_bedtime", "route",
 )  # fmt: skip
 
@@ -642,6 +642,48 @@ def test_lines_of_one_step_that_count_to_different_lengths_have_none() -> None:
 )  # fmt: skip
 def test_the_single_dose_is_the_largest_taken_at_one_time(lines: list[Dosage], expected: object) -> None:
     assert fact("single_dose", *lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([line("50 mg")], exactly(1, "d")),
+        ([line("50 mg", timing=Timing(frequency=2, period=Decimal(1), period_unit="d"))], exactly("0.5", "d")),
+        ([line("380 mg", timing=Timing(frequency=1, period=Decimal(4), period_unit="wk"))], exactly(28, "d")),
+        (
+            [line("380 mg", timing=Timing(frequency=1, period=Decimal(4), period_max=Decimal(5), period_unit="wk"))],
+            QuantityRange(Decimal(28), Decimal(35), "d"),
+        ),
+        ([line("380 mg", timing=Timing(count=1))], Unknown("no-timing")),
+        ([line("50 mg", is_as_needed=True)], Unknown("no-timing")),
+        ([line("50 mg", timing=None)], Unknown("no-timing")),
+        ([line("50 mg"), line("25 mg")], Unknown("unclear-sequence")),
+        ([], Unknown("no-dosage")),
+    ],
+)
+def test_the_time_between_doses_is_that_of_one_line(lines: list[Dosage], expected: object) -> None:
+    assert fact("time_between_doses", *lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([line("1.5..4.5 mg")], per_day("4.5")),
+        ([line("4.5 mg")], per_day("4.5")),
+        ([line("1.5 mg", sequence=1), line("3 mg", sequence=2)], per_day("3")),
+        ([line("1 puff")], Unknown("unreadable-unit")),
+    ],
+)
+def test_the_highest_daily_dose_is_the_high_end_of_the_last_step(lines: list[Dosage], expected: object) -> None:
+    assert fact("highest_daily_dose", *lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [([line("4.5 mL", "4.5 mg")], True), ([line("4.5 mg")], False), ([line("1 {tbl}", "4.5 mg")], False)],
+)
+def test_a_dose_measured_as_a_volume_fits_tablets_that_are_dissolved(lines: list[Dosage], expected: object) -> None:
+    assert fact("fits_product", *lines) == expected
 
 
 def test_a_depot_is_never_divided_into_days() -> None:

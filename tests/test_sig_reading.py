@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from cds_service.facts.sig import REASONS, SigReading, read_sig
+from cds_service.facts.sig.steps import Allowed
 from cds_service.facts.sig.vocabulary import PHRASES
 from cds_service.facts.steps import steps
 from cds_service.fhir.chart import MedicationRecord
@@ -63,7 +64,8 @@ def test_what_a_text_does_not_say_is_absent() -> None:
 
 def test_an_allowed_increase_stands_beside_the_dosages() -> None:
     assert read_sig("1.5 mg qhs, may increase to 3-4.5 mg") == SigReading(
-        (Dosage(timing=DAILY_AT_BEDTIME, doses=(Dose("", exactly("1.5", "mg")),)),), QuantityRange(Decimal(3), Decimal("4.5"), "mg")
+        (Dosage(timing=DAILY_AT_BEDTIME, doses=(Dose("", exactly("1.5", "mg")),)),),
+        (Allowed(QuantityRange(Decimal(3), Decimal("4.5"), "mg")),),
     )
 
 
@@ -153,3 +155,58 @@ def test_reasons_are_sentences_without_an_end() -> None:
 def test_every_phrase_of_the_vocabulary_is_written_as_the_scanner_gives_it() -> None:
     allowed = set("abcdefghijklmnopqrstuvwxyzµ'/")
     assert [phrase for phrase in PHRASES if not phrase or any(set(word) - allowed for word in phrase)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("i po qhs", "1 piece @ 1/d HS"),
+        ("1 po qd", "1 piece @ 1/d"),
+        ("1/2 po qd", "0.5 piece @ 1/d"),
+        ("ii po qhs", "2 piece @ 1/d HS"),
+        ("Dissolve 1 tablet in 50 mL of water. Take 4.5 mL nightly", "4.5 mL=4.5 mg @ 1/d NIGHT"),
+        ("Mix a tablet with 100 mL water and take 3 mL nightly", "3 mL=1.5 mg @ 1/d NIGHT"),
+    ],
+)
+def test_a_known_strength_lets_a_small_bare_number_count_units_and_tells_what_is_dissolved(text: str, meaning: str) -> None:
+    assert notation(read_sig(text, piece_mg=Decimal(50))) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("3 po qhs", "sig-ambiguous"),
+        ("1.5 po qhs", "sig-ambiguous"),
+        ("Dissolve one 25 mg tablet in 50 mL water, take 1.5 mL nightly", "sig-contradictory"),
+    ],
+)
+def test_a_known_strength_settles_neither_a_larger_bare_number_nor_another_strength(text: str, reason: str) -> None:
+    assert read_sig(text, piece_mg=Decimal(50)) == Unknown(reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        (
+            "1.5 mg qhs; may increase to 3 mg after 2 weeks, then 4.5 mg after another 2 weeks",
+            "1.5 mg @ 1/d HS for 2 wk > 3 mg @ 1/d HS for 2 wk > 4.5 mg @ 1/d HS",
+        ),
+        (
+            "1.5 mg qhs, may increase by 1.5 mg every 2 weeks to max of 4.5 mg",
+            "1.5 mg @ 1/d HS for 2 wk > 3 mg @ 1/d HS for 2 wk > 4.5 mg @ 1/d HS",
+        ),
+        ("1.5 mg at bedtime for 2 weeks, then may increase to 3 mg", "1.5 mg @ 1/d HS for 2 wk > 3 mg @ 1/d HS"),
+        ("1.5 mg at bedtime, may increase to 4.5 mg", "1.5 mg @ 1/d HS > 4.5 mg @ 1/d HS"),
+        ("0.5 mg qhs for 1 week, then 1 mg qhs, may increase to 2 mg", "0.5 mg @ 1/d HS for 1 wk > 1 mg @ 1/d HS > 2 mg @ 1/d HS"),
+        ("1.5 mg qhs prn, may increase to 4.5 mg", "1.5 mg @ 1/d HS prn"),
+        ("1.5 mg qhs", "1.5 mg @ 1/d HS"),
+    ],
+)
+def test_the_furthest_that_a_text_goes_has_what_it_allows_as_steps(text: str, steps: str) -> None:
+    reading = read_sig(text)
+    assert isinstance(reading, SigReading)
+    assert notation(SigReading(reading.furthest)) == steps
+
+
+def test_an_allowed_increase_that_misses_its_end_is_refused() -> None:
+    assert read_sig("1 mg qhs, may increase by 1.5 mg weekly to 4.5 mg") == Unknown("sig-ambiguous")

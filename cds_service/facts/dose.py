@@ -8,13 +8,13 @@ slip of the decimal point).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from typing import Final
 
 from cds_service.facts.dose_amount import all_of, strength_of
-from cds_service.facts.dose_arithmetic import decimal
+from cds_service.facts.dose_arithmetic import Span, as_range, decimal
 from cds_service.facts.dose_reasons import told, unknowns_in
 from cds_service.facts.dose_route import route_fact
 from cds_service.facts.registry import Fact, Value
@@ -51,6 +51,7 @@ def dose_facts(order: MedicationRecord, today: date) -> Mapping[str, Fact]:
         "order.largest_step": _largest_step(read),
         "order.shortest_step": _shortest_step(read),
         "order.single_dose": _single_dose(read.steps),
+        "order.time_between_doses": _time_between_doses(read),
         "order.fits_product": read.trouble or all_of(line.amount.fits for line in read.lines),
         "order.agrees_with_itself": _agrees(order, read),
         "order.is_as_needed": read.trouble or _is_as_needed(read.lines),
@@ -58,6 +59,7 @@ def dose_facts(order: MedicationRecord, today: date) -> Mapping[str, Fact]:
     }
     facts = {
         "order.daily_dose": Fact(last.daily, last.evidence),
+        "order.highest_daily_dose": Fact(_highest(last.daily), last.evidence),
         "order.starting_daily_dose": Fact(first.daily, first.evidence),
         **{name: Fact(value, tuple(line.where for line in read.lines) or places(order)) for name, value in by_lines.items()},
         "order.product_strength": Fact(_product_strength(order), (f"{order.where} medication",)),
@@ -138,6 +140,22 @@ def _single_dose(all_steps: Sequence[Step]) -> QuantityRange | Unknown:
         return told(unknowns)
     known = [dose for dose in doses if not isinstance(dose, Unknown)]
     return QuantityRange(max(dose.low for dose in known), max(dose.high for dose in known), "mg")
+
+
+def _highest(daily: QuantityRange | Unknown) -> QuantityRange | Unknown:
+    """Return the high end of a daily dose: a range that crosses a limit is judged by the most that may be taken."""
+    return daily if isinstance(daily, Unknown) else replace(daily, low=daily.high)
+
+
+def _time_between_doses(read: _Read) -> QuantityRange | Unknown:
+    """Return the average days from one dose to the next, where the order has one line; what is taken once or as needed has none."""
+    if read.trouble or len(read.lines) != 1:
+        return read.trouble or Unknown("unclear-sequence")
+    line = read.lines[0]
+    rate, is_once = line.schedule.rate, line.schedule.count == 1
+    if isinstance(rate, Unknown) or is_once or line.dosage.is_as_needed or rate.low <= 0:
+        return rate if isinstance(rate, Unknown) else Unknown("no-timing")
+    return as_range(Span(1 / rate.high, 1 / rate.low), "d")
 
 
 def _product_strength(order: MedicationRecord) -> QuantityRange | Unknown:

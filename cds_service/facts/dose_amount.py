@@ -215,8 +215,9 @@ def _takes_too_many(doses: Sequence[Dose], strength: Strength) -> bool:
 
 
 def _fits(doses: Sequence[Dose], strength: Strength) -> bool | Unknown:
-    """Each entry can be measured out; a dose in milligrams without a strength is judged by the counts beside it."""
-    answers = [_entry_fits(dose, strength) for dose in doses]
+    """Each entry can be measured out; a dose in milligrams is measured as the volume beside it, or judged by the counts beside it."""
+    volumes = [dose for dose in doses if _is_stated_in(dose, "volume")]
+    answers = [_entry_fits(dose, strength) for dose in volumes or doses]
     known = [answer for answer in answers if not isinstance(answer, Unknown)]
     return all_of(known or answers)
 

@@ -42,8 +42,9 @@ def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date)
 
 
 def _read(line: Dosage, drug: DrugMatch, drug_words: frozenset[str]) -> SigReading | Unknown:
-    """Read the text of one line, the instruction for the patient where it has no other."""
-    return read_sig(line.text or line.patient_instruction, drug_words, _piece_mg(drug))
+    """Read the text of one line, the instruction for the patient where it has no other; what it allows counts as a step."""
+    reading = read_sig(line.text or line.patient_instruction, drug_words, _piece_mg(drug))
+    return reading if isinstance(reading, Unknown) else replace(reading, dosages=reading.furthest, allowed=())
 
 
 def _piece_mg(drug: DrugMatch) -> Decimal | None:

@@ -73,6 +73,7 @@ class Sig:
     header: Dose | None = None
     is_if_tolerated: bool = False
     is_directed: bool = False
+    is_dated: bool = False
 
     @property
     def clause(self) -> Clause:
@@ -157,6 +158,8 @@ class _Sorter:
             self.sig.is_if_tolerated = True
         elif kind == "DIRECTED":
             self.sig.is_directed = True
+        elif kind == "DATED":
+            self.sig.is_dated = True
         elif kind == "ONGOING":
             self.sig.clause.is_ongoing = True
 

@@ -20,7 +20,6 @@ _LONGEST_NOTE: Final = 12
 _ONE: Final = Item("NUMBER", "word", Decimal(1))
 _HOURS: Final = 24
 _HALF_DAY: Final = 12
-_FEWEST_DISPENSED: Final = 7
 
 
 class _Context:
@@ -67,30 +66,8 @@ def _keep(context: _Context, item: Item) -> None:
     context.out.append(item)
 
 
-def _quantity(context: _Context, item: Item) -> None:
-    """Skip what is to be dispensed: "#30", "dispense 30 capsules", "qty: 30"; "#1 capsule" may be a dose."""
-    skipped = int(item.kind == "DISPENSE" and context.peek().kind == "HASH")
-    number, following = context.peek(1 + skipped), context.peek(2 + skipped)
-    is_unit = following.kind == "PIECE"
-    if number.kind != "NUMBER" or (item.kind == "HASH" and (is_unit or number.number < _FEWEST_DISPENSED)):
-        raise Refused("sig-ambiguous")
-    if following.kind not in ("PIECE", "SEP", "CLOSE", "REFILLS", "END"):
-        raise Refused("sig-ambiguous")
-    context.index += 1 + skipped + is_unit
-
-
-def _refills(context: _Context, _item: Item) -> None:
-    """Skip "refills: 3"."""
-    if context.peek().kind != "NUMBER" or context.peek(2).kind not in ("SEP", "END"):
-        raise Refused("sig-ambiguous")
-    context.index += 1
-
-
 def _number(context: _Context, item: Item) -> None:
-    """Tell apart an amount, a clock time, refills, and a count of something whose strength follows."""
-    if context.peek().kind == "REFILLS" and context.peek(2).kind in ("SEP", "END"):
-        context.index += 1
-        return
+    """Tell apart an amount, a clock time, and a count of something whose strength follows."""
     if context.peek().kind == "MERIDIEM":
         _clock_of_number(context, item)
         return
@@ -205,6 +182,8 @@ def _each_unit(context: _Context, _item: Item) -> None:
 
 def _place(context: _Context, item: Item) -> None:
     """Read "on" and "at": nothing before a day or a time, "from then on" after a week's number."""
+    if _dated(context):
+        return
     following = context.peek()
     is_numbered = context.last.kind == "NUMBER" and at(context.out, len(context.out) - 2).kind in ("LABEL", "TO")
     if item.kind == "ON" and is_numbered and following.kind not in ("DAYS", "CLOCK"):
@@ -239,6 +218,9 @@ def _x(context: _Context, _item: Item) -> None:
     following, later = context.peek(), context.peek(2)
     if context.last.kind == "NUMBER" and following.kind in ("FREQ", "PER", "A", "EVERY"):
         context.write("TIMES")
+    elif following.kind == "NUMBER" and following.number == 1 and later.kind in ("FREQ", "RECURS", "PER", "A"):
+        context.write("COUNT", "1")
+        context.index += 1
     elif context.last.kind == "NUMBER" and following.kind == "UNIT":
         context.out += (Item("TIMES"), Item("PER"))
     elif context.last.kind == "NUMBER" and following.kind == "NUMBER" and later.kind in ("MASS", "VOLUME"):
@@ -296,6 +278,8 @@ def _to(context: _Context, item: Item) -> None:
     """Tell the "to" of a range from the "to" of a change."""
     if _joins_days(context):
         context.write("DAYJOIN", "" if item.value == "or" else "to")
+        return
+    if _dated(context):
         return
     last, following = context.last.kind, context.peek()
     if item.value == "to" and last == "THEN":
@@ -381,6 +365,32 @@ def _close(context: _Context, _item: Item) -> None:
         context.write("NOTEEND")
 
 
+def _taking(context: _Context, item: Item) -> None:
+    """Read "starting 12/1/2026" as a date; other words of taking stay."""
+    if not _dated(context):
+        context.out.append(item)
+
+
+def _until(context: _Context, item: Item) -> None:
+    """Read "until 12/31/2026" as a date; else it leads to where a change ends."""
+    if not _dated(context):
+        context.out.append(item)
+
+
+def _dated(context: _Context) -> bool:
+    """Take a date that follows, and say whether one did."""
+    if context.peek().kind != "DATE":
+        return False
+    context.write("DATED")
+    context.index += 1
+    return True
+
+
+def _unplaced(_context: _Context, item: Item) -> None:
+    """Refuse a date, or "with", that nothing explains."""
+    raise Refused("sig-ambiguous" if item.kind == "DATE" else "sig-unread-words")
+
+
 def _drop(_context: _Context, _item: Item) -> None:
     """Write nothing."""
 
@@ -391,5 +401,5 @@ _SETTLE: Final[dict[str, _Settle]] = {
     "EVENINGS": _every_second("EVE"), "MORNINGS": _every_second("MORN"), "A": _article, "EVERY": _every, "PER": _per,
     "EACHUNIT": _each_unit, "ON": _place, "AT": _place, "IN": _inside, "TIMESFOR": _x, "FOR": _for, "FIRST": _first, "UNIT": _unit,
     "TO": _to, "INCREASE": _change, "DECREASE": _change, "MAY": _change, "BY": _by, "THEN": _then, "DOSES": _doses,
-    "INDICATION": _indication, "HASH": _quantity, "DISPENSE": _quantity, "REFILLS": _refills, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
+    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
 }  # fmt: skip

@@ -1,19 +1,22 @@
 """Floor 3: from a dosing text to the elements of a structured order: what `facts` reads as if an EHR had sent it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from cds_service.facts.sig.asides import tidied
 from cds_service.facts.sig.clauses import Sig, sort
 from cds_service.facts.sig.context import settle
 from cds_service.facts.sig.grammar import parse
 from cds_service.facts.sig.parts import parts
 from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.scan import scan
-from cds_service.facts.sig.steps import Plan, Step, Taking, bounds_of, work_out
+from cds_service.facts.sig.steps import Allowed, Plan, Step, Taking, bounds_of, work_out
+from cds_service.facts.sig.supply import dissolved, starting_first, without_supply
 from cds_service.facts.sig.words import words
 from cds_service.fhir.elements import Concept, Dosage, Ratio, Timing
+from cds_service.fhir.elements import Dose as DoseElement
 from cds_service.quantities import QuantityRange
 from cds_service.unknown import Unknown
 
@@ -30,13 +33,37 @@ class SigReading:
     """What a dosing text surely says.
 
     `dosages` are numbered by sequence where they are consecutive steps; without number they hold together. An element that
-    the text does not say is absent (no doses, no timing). `may_increase` is the dose at one time that the text allows but
-    does not order; the dosages hold what it orders. `is_if_tolerated`: the steps are to be taken only as tolerated.
+    the text does not say is absent (no doses, no timing). `allowed` are the doses at one time that the text allows but does not
+    order, in their order; the dosages hold what it orders. `is_if_tolerated`: the steps are to be taken only as tolerated.
     """
 
     dosages: tuple[Dosage, ...]
-    may_increase: QuantityRange | None = None
+    allowed: tuple[Allowed, ...] = ()
     is_if_tolerated: bool = False
+
+    @property
+    def may_increase(self) -> QuantityRange | None:
+        """The highest dose at one time that the text allows but does not order."""
+        return self.allowed[-1].amount if self.allowed else None
+
+    @property
+    def furthest(self) -> tuple[Dosage, ...]:
+        """The dosages with what is allowed as steps behind them: the most that the patient may come to take."""
+        last = self.dosages[-1]
+        if not self.allowed or last.is_as_needed:
+            return self.dosages
+        return (*self.dosages[:-1], *_allowed_steps(last, self.allowed))
+
+
+def _allowed_steps(last: Dosage, allowed: Sequence[Allowed]) -> Iterator[Dosage]:
+    """Yield the last dosage of a text and one for each allowed dose; each lasts until the next is allowed."""
+    first = last.sequence or 1
+    timing = replace(last.timing, bounds=None, count=None) if last.timing else None
+    doses = (last.doses, *((DoseElement("", step.amount),) for step in allowed))
+    for number, (dose, following) in enumerate(zip(doses, (*allowed, None), strict=True)):
+        length = following.after if following else None
+        limited = replace(timing or Timing(), bounds=bounds_of(length)) if length else timing
+        yield replace(last, sequence=first + number, doses=dose, timing=limited)
 
 
 def read_sig(text: str, names: frozenset[str] = frozenset(), piece_mg: Decimal | None = None) -> SigReading | Unknown:
@@ -58,7 +85,8 @@ def _reading(text: str, names: frozenset[str], piece_mg: Decimal | None) -> SigR
     raws = scan(text)
     if not any(raw.kind in ("word", "number", "clock") for raw in raws):
         raise Refused("sig-empty")
-    items = settle(words(raws, names))
+    found = dissolved(without_supply(words(tidied(raws, names), names)), piece_mg)
+    items = settle(starting_first(found))
     if not items:
         raise Refused("sig-no-dose")
     if len(items) > _MOST_PHRASES:
@@ -68,7 +96,7 @@ def _reading(text: str, names: frozenset[str], piece_mg: Decimal | None) -> SigR
     _refuse_nothing(plan, sig)
     route = _route(sig)
     dosages = tuple(_dosages(plan, route))
-    return SigReading(dosages, plan.may_increase, sig.is_if_tolerated)
+    return SigReading(dosages, tuple(plan.allowed), sig.is_if_tolerated)
 
 
 def _refuse_nothing(plan: Plan, sig: Sig) -> None:
@@ -78,6 +106,8 @@ def _refuse_nothing(plan: Plan, sig: Sig) -> None:
         raise Refused("sig-as-directed")
     if not any(taking.doses or taking.timing or taking.is_as_needed for taking in takings):
         raise Refused("sig-no-dose")
+    if sig.is_dated and len(takings) > 1:
+        raise Refused("sig-ambiguous")
 
 
 def _route(sig: Sig) -> Concept:

@@ -5,6 +5,7 @@ Ways of writing a number that led to tenfold errors are refused here: "4 .5 mg",
 
 # ruff: noqa: RUF001 - characters that look alike are what this module is about
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from typing import Final, Literal
 
 from cds_service.facts.sig.reasons import Refused
 
-Kind = Literal["word", "number", "clock", "sep", "and", "dash", "slash", "open", "close", "equals", "hash"]
+Kind = Literal["word", "number", "clock", "sep", "and", "dash", "slash", "open", "close", "equals", "hash", "date"]
 
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzµ")
 _DIGITS: Final = frozenset("0123456789")
@@ -38,6 +39,10 @@ _PARTS: Final = MappingProxyType(
 )  # fmt: skip
 FRACTION: Final = "fraction"
 """Text of a number that was written as a fraction."""
+_DATE: Final = re.compile(
+    r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})|[0-9]{1,2}-[0-9]{1,2}-[0-9]{4})(?![0-9/.-][0-9]|[0-9])"
+)
+"""A date with its year; it is only ever skipped, so that day and month need not be told apart."""
 _MOST_DIGITS: Final = 6
 _THOUSAND: Final = 3
 
@@ -134,6 +139,10 @@ class _Scanner:
 
     def _number(self) -> None:
         """Take a number, a fraction or a clock time."""
+        if date := _DATE.match(self.text, self.at):
+            self._add("date", date.group())
+            self.at = date.end()
+            return
         self._refuse_after_number()
         end = self._digits(self.at)
         if self._char(end) == ":" and self._is_minutes(end + 1):

@@ -37,12 +37,20 @@ class Step:
     length: QuantityRange | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A dose at one time that a text allows after those before it, and after how long, where it says so."""
+
+    amount: QuantityRange
+    after: QuantityRange | None = None
+
+
 @dataclass(slots=True)
 class Plan:
-    """The steps of a text, the increase that it only allows, and the limits that hold throughout."""
+    """The steps of a text, the increases that it only allows, and the limits that hold throughout."""
 
     steps: list[Step] = field(default_factory=list)
-    may_increase: QuantityRange | None = None
+    allowed: list[Allowed] = field(default_factory=list)
     limits: list[tuple[Quantity, Quantity]] = field(default_factory=list)
 
 
@@ -56,6 +64,8 @@ class _Planner:
         self.plan = Plan()
         self.is_only_allowed = False
         self.was_labelled = False
+        self.lasting = 0
+        """Steps whose own words say for how many days, weeks or months."""
         self.names_pieces = bool(sig.header and not sig.header.stated[0].per)
 
     def work_out(self) -> Plan:
@@ -85,7 +95,8 @@ class _Planner:
 
     def _doses(self, stated: Sequence[Dose], counts: Counting) -> tuple[DoseElement, ...]:
         """Bring the statements of one dose together."""
-        doses = doses_of(stated, self.sig.header, self.piece_mg, counts="any" if self.names_pieces else counts)
+        may_count: Counting = "small" if self.piece_mg is not None else counts
+        doses = doses_of(stated, self.sig.header, self.piece_mg, counts="any" if self.names_pieces else may_count)
         self.names_pieces = self.names_pieces or any(dose.amount.unit == PIECE for dose in doses)
         return doses
 
@@ -99,7 +110,9 @@ class _Planner:
         takings = tuple(self._with_elided(taking, last, clause) for taking in takings)
         if last and clause.opener in ("INCREASE", "DECREASE"):
             _refuse_wrong_direction(last, takings, clause.opener)
-        self.plan.steps.append(Step(takings, _one_length(clause)))
+        length = _one_length(clause)
+        self.lasting += length is not None and length.unit != "dose" and clause.label is None
+        self.plan.steps.append(Step(takings, length))
 
     def _takings(self, clause: Clause) -> tuple[Taking, ...]:
         """Return what is taken together in a clause."""
@@ -217,28 +230,38 @@ class _Planner:
         stated = [clause.goal] if clause.goal else clause.doses
         if not stated:
             raise Refused("sig-open-ended")
-        if clause.by:
-            self._in_unit(clause.by, last.takings[0].doses[0].amount.unit)
-        _, when = interval(clause) if clause.by else (None, [when for group in clause.groups for when in group.when] + clause.after_goal)
+        every, when = (
+            interval(clause) if clause.by else (None, [when for group in clause.groups for when in group.when] + clause.after_goal)
+        )
         timing = timing_of([Group("", when=list(when))]) if when else None
         if timing is not None and timing != last.takings[0].timing:
             raise Refused("sig-ambiguous")
         doses = self._doses(stated, "")
-        self._refuse_no_increase(doses[0].amount)
-        self.plan.may_increase = doses[0].amount
+        after = clause.after.length if clause.after else every or (None if self.plan.allowed else last.length)
+        self.plan.allowed += [Allowed(amount, after) for amount in self._amounts_up_to(clause, doses[0].amount)]
         self.is_only_allowed = True
 
-    def _refuse_no_increase(self, allowed: QuantityRange) -> None:
-        """Refuse an allowed increase that is none."""
-        before = self.plan.may_increase or self.plan.steps[-1].takings[0].doses[0].amount
-        known = range_in(allowed, before.unit)
+    def _amounts_up_to(self, clause: Clause, goal: QuantityRange) -> Sequence[QuantityRange]:
+        """Return the amounts on the way to an allowed one: each step where the text says by how much; refuse an increase that is none."""
+        before = self.plan.allowed[-1].amount if self.plan.allowed else self.plan.steps[-1].takings[0].doses[0].amount
+        known = range_in(goal, before.unit)
         if known is not None and known.high <= before.high:
             raise Refused("sig-contradictory")
+        if clause.by is None or known is None:
+            return (goal,)
+        by = self._in_unit(clause.by, before.unit)
+        amounts = climbed(single_value(before), by, single_value(known), clause.opener)
+        return [QuantityRange(amount, amount, before.unit) for amount in amounts]
 
     def _refuse_steps_without_timing(self) -> None:
-        """Let steps without timing take it from the last one, where that is once a day; else it is not clear how often."""
+        """Let steps without timing take it from the last one, where that is once a day; else it is not clear how often.
+
+        "1.5 mg x 14 days, then 3 mg x 14 days, then 4.5 mg" is so much each day, because it is so much times the days.
+        """
         steps = self.plan.steps
         timed = [bool(taking.timing) for step in steps for taking in step.takings]
+        if len(steps) > 1 and not any(timed) and self.lasting >= len(steps) - 1:
+            self.plan.steps = [replace(step, takings=tuple(replace(taking, timing=_DAILY) for taking in step.takings)) for step in steps]
         if len(steps) <= 1 or all(timed) or not any(timed):
             return
         untimed = [index for index, step in enumerate(steps) if not all(taking.timing for taking in step.takings)]

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 _TABLE: Final = """
-TAKE: take | takes | give | use | swallow | inject | administer | apply | place | dissolve | insert | put | let dissolve
-TAKE: start | start with | start at | start on | start taking | begin | begin with | begin at | begin taking | initiate | initiate at | started on
+TAKE: take | takes | taking | give | use | swallow | inject | administer | apply | place | insert | put | let dissolve | drink | measure | measure and take
+TAKE mix: dissolve | mix | crush | crush and dissolve | crush and mix | dilute | crush or dissolve | dissolved | mixed | crushed and dissolved
+TAKE start: starting at | starting with | beginning at | beginning with | starting from | starting dose of
+TAKE: starting | starting on | beginning | beginning on | start date | effective | as of | start | start with | start at | start on | start taking | begin | begin with | begin at | begin taking | initiate | initiate at | started on
 TAKE: continue | continue with | continue taking | resume | patient to take | to take | sig | rx
 ROUTE oral: by mouth | po | orally | oral | by oral route | oral route | per os | via oral route | in mouth | through the mouth
 ROUTE sublingual: sublingually | sublingual | sl | under the tongue | under tongue | beneath the tongue
@@ -105,7 +107,7 @@ ON: on | upon
 AT: at | around | at around | about | at about
 
 PRN: prn | as needed | if needed | when needed | as necessary | when required | as required | if required | only as needed | only if needed | only when needed
-REFILLS: refills | refill
+REFILLS: refills | refill | rf | r | rfl
 DISPENSE: dispense | disp | qty | quantity
 FOR: for up to
 FOR: for | during | for treatment of | for the treatment of | for management of | for the management of
@@ -113,7 +115,8 @@ TIMESFOR: x
 FIRST: first
 MORE: more | another | additional
 AFTER: after
-IN: in | within
+IN: in | within | into
+WITH: with
 DOSES: dose | doses
 THEN: then | and then | followed by | after that | afterwards | thereafter | next | subsequently | and thereafter
 ONGOING: onward | onwards | and onward | and onwards | on and after | and on | and beyond | ongoing | and ongoing | thereafter and ongoing
@@ -123,7 +126,7 @@ DECREASE: decrease | decrease dose | reduce | reduce dose | lower | lower dose |
 MAY: may increase | may increase dose | may increase the dose | can increase | can increase dose | ok to increase | okay to increase | may titrate up | may titrate
 MAY: may titrate upward | may go up | may raise | may be increased | can be increased | may then increase | may then be increased | may titrate dose | could increase
 MAYNOT: may decrease | may reduce | can decrease | can reduce | may lower
-TARGET: until | until reaching | until you reach | until at | until dose of | until a dose of | to reach | till | until dose is | to reach a dose of
+TARGET: until taking | until you are taking | until | until reaching | until you reach | until at | until dose of | until a dose of | to reach | till | until dose is | to reach a dose of
 TARGET: to target dose of | to a target dose of | to goal dose of | to a goal dose of | to goal of | to a goal of | to target of | to a target of | to goal | to target
 TARGET: target dose | goal dose | target | goal
 UPTO: up to | up to a max of | up to a maximum of | up to max of | up to maximum of | to a max of | to a maximum of | to max of | to maximum of | to max | to maximum
@@ -155,7 +158,18 @@ PROTOCOL: see titration schedule | see schedule | as per protocol | follow instr
 AMBIGUOUS: od | biweekly | bi weekly | bimonthly | bi monthly | biw | semimonthly | qn | divided | in divided doses | split | every other | intermittently
 AMBIGUOUS: once or more | as able
 
+CAUTION: do not take with | do not take if | do not take while | do not take together with | do not take when | do not take any | do not use with | do not use if
+CAUTION: do not use while | do not combine | do not mix with | do not drive | do not drink | do not crush | do not chew | do not share
+CAUTION: avoid | may cause | can cause | might cause | side effects | call | contact | notify | report | stop if | stop and call | caution | warning | warnings
+CAUTION: store | keep | keep out of | must not be taken with | not to be taken with | should not be taken with | needs to be compounded | must be compounded | to be compounded
+CAUTION: compounded by | compounded at | compounding pharmacy | pharmacy | pharmacist | note to pharmacy | note to pharmacist | pharmacy note | compound as | compound into
+CAUTION: send to | fill at | ok to compound | please compound | follow up with | follow up in clinic | discuss with | ask your | tell your | talk to | consult | wear medical alert
+CAUTION: carry medical alert | no opioids | no narcotics | patient is not | patient not | not on opioids | pt not on | patient off | no concurrent | off label for | used off label for
+CAUTION: soft stop | hard stop | physician stop | stop date | do not take opioids | do not take opioid | do not take narcotics | hold for surgery | hold before surgery
+
 HEADING: indication | indications | diagnosis | dx | reason
+FILL: of water | of distilled water | distilled water | of tap water | water | of sterile water | sterile water | to make | to a concentration of | for a concentration of
+FILL: acid free | dye free | gluten free | filler | no fillers | nocturnal | po nightly dose | refrigerated | of the solution | of solution | of the mixture | of mixture | of this solution
 FILL: please | the | your | of the day | with food | with or without food | with a meal | with a snack | with milk | with water | with a full glass of water | with a glass of water
 FILL: with plenty of water | with fluids | with liquid | on an empty stomach | on empty stomach | without food | swallow whole | whole | do not crush | do not chew | do not crush or chew
 FILL: do not crush or chew | do not open | do not split | do not cut | do not break | do not crush chew or break | or chew | or break | shake well | shake well before use

@@ -122,8 +122,8 @@ def _longest(raws: Sequence[Raw], index: int) -> tuple[int, Item | None]:
             return length, Item(meaning.kind, meaning.value)
     if raw.kind == "number":
         return 1, Item("NUMBER", _notation(raw), raw.value)
-    if raw.kind == "clock":
-        return 1, Item("CLOCK", raw.text)
+    if raw.kind in ("clock", "date"):
+        return 1, Item(raw.kind.upper(), raw.text)
     if raw.kind == "word":
         number = NUMBER_WORDS.get(raw.text)
         return 1, None if number is None else Item("NUMBER", "word", Decimal(number))

@@ -1,0 +1,103 @@
+"""Floor 3: what stands beside the instruction of a dosing text: cautions that say nothing of the dose, and slips of the pen.
+
+Both work on scanned words, before the vocabulary is looked up, and only where nothing about dose or timing can get lost.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from cds_service.facts.sig.scan import Raw
+from cds_service.facts.sig.vocabulary import LONGEST_PHRASE, NUMBER_WORDS, PHRASES
+
+_HARMLESS: Final = frozenset({"FILL", "TAKE", "INDICATION", "AND", "OF", "A", "TO", "FOR", "WITH", "CAUTION", "AT", "ON"})
+"""What a caution may hold beside words that are not in the vocabulary: nothing that could change dose, timing or length."""
+_STRONG: Final = frozenset(".\n;!")
+_SHORTEST: Final = 4
+_SLIPPED: Final = frozenset({"PIECE", "TAKE", "RECURS", "MOMENT", "FREQ", "ROUTE"})
+"""Kinds of words that a slip of the pen is mended to; never a number, a unit of mass or time, a change or a limit."""
+_KNOWN: Final = frozenset(word for phrase in PHRASES for word in phrase) | frozenset(NUMBER_WORDS)
+_MENDABLE: Final = frozenset(phrase[0] for phrase, meaning in PHRASES.items() if len(phrase) == 1 and meaning.kind in _SLIPPED)
+_SHORT_PIECES: Final = {"t": "tab", "c": "cap"}
+
+
+def tidied(raws: Sequence[Raw], names: frozenset[str]) -> list[Raw]:
+    """Return the words of a text with slips of the pen mended, pharmacy short forms spread, and cautions left out."""
+    return list(_without_cautions(_spread([_mended(raw, names) for raw in raws])))
+
+
+def _spread(raws: Sequence[Raw]) -> list[Raw]:
+    """Read "T1T" as "take 1 tablet" and "1C" as "1 capsule"; "1T" may be a tablespoon and stays unread."""
+    spread = list(raws)
+    for index in range(1, len(raws)):
+        number, unit = raws[index - 1], raws[index]
+        is_taken = index > 1 and raws[index - 2].text == "t" and number.is_tight
+        if number.kind == "number" and unit.is_tight and unit.text in _SHORT_PIECES and (is_taken or unit.text == "c"):
+            spread[index] = replace(unit, text=_SHORT_PIECES[unit.text])
+            if is_taken:
+                spread[index - 2] = replace(raws[index - 2], text="take")
+    return spread
+
+
+def _mended(raw: Raw, names: frozenset[str]) -> Raw:
+    """Mend one slip (a letter too few, too many, wrong, or two changed about) in a word that can only be one other."""
+    if raw.kind != "word" or len(raw.text) < _SHORTEST or raw.text in _KNOWN or raw.text in names:
+        return raw
+    meant = {word for word in _one_slip_away(raw.text) if word in _KNOWN}
+    only = next(iter(meant), "")
+    return replace(raw, text=only) if len(meant) == 1 and only in _MENDABLE and len(only) >= _SHORTEST else raw
+
+
+def _one_slip_away(word: str) -> Iterator[str]:
+    """Yield every word that is one slip away; the first letter is seldom wrong and stays, unless it changed places."""
+    yield word[1] + word[0] + word[2:]
+    for index in range(1, len(word)):
+        head, tail = word[:index], word[index:]
+        yield head + tail[1:]
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+        for letter in "abcdefghijklmnopqrstuvwxyz":
+            yield head + letter + tail
+            yield head + letter + tail[1:]
+    yield from (word + letter for letter in "abcdefghijklmnopqrstuvwxyz")
+
+
+def _without_cautions(raws: Sequence[Raw]) -> Iterator[Raw]:
+    """Leave out each sentence that begins as a caution does ("do not take with …") and says nothing of dose or timing."""
+    index = 0
+    while index < len(raws):
+        begins = index == 0 or raws[index - 1].kind == "sep"
+        end = _caution(raws, index) if begins else index
+        if end == index:
+            yield raws[index]
+            end += 1
+        index = end
+
+
+def _caution(raws: Sequence[Raw], start: int) -> int:
+    """Return the place after the caution that begins there; the same place where none does."""
+    index = start + _opener(raws, start)
+    if index == start:
+        return start
+    while index < len(raws) and raws[index].text not in _STRONG:
+        kind, length = _phrase(raws, index)
+        if kind not in _HARMLESS and (kind or raws[index].kind not in ("word", "sep", "slash", "dash")):
+            return start
+        index += length
+    return index
+
+
+def _opener(raws: Sequence[Raw], start: int) -> int:
+    """Return the length of the longest phrase there that begins a caution; 0 where none does."""
+    lengths = range(min(LONGEST_PHRASE, len(raws) - start), 0, -1)
+    phrases = ((length, PHRASES.get(tuple(raw.text for raw in raws[start : start + length]))) for length in lengths)
+    return next((length for length, meaning in phrases if meaning and meaning.kind == "CAUTION"), 0)
+
+
+def _phrase(raws: Sequence[Raw], index: int) -> tuple[str, int]:
+    """Return the kind of the longest phrase there and its length; an empty kind for what is not in the vocabulary."""
+    for length in range(min(LONGEST_PHRASE, len(raws) - index), 0, -1):
+        meaning = PHRASES.get(tuple(raw.text for raw in raws[index : index + length]))
+        if meaning:
+            return meaning.kind, length
+    return ("NUMBER" if raws[index].text in NUMBER_WORDS else ""), 1
