@@ -76,8 +76,9 @@ def _without_cautions(raws: Sequence[Raw]) -> Iterator[Raw]:
 
 def _caution(raws: Sequence[Raw], start: int) -> int:
     """Return the place after the caution that begins there; the same place where none does."""
-    index = start + _opener(raws, start)
-    if index == start:
+    begin = start + (raws[start].text == "and")
+    index = begin + _opener(raws, begin)
+    if index == begin:
         return start
     while index < len(raws) and raws[index].text not in _STRONG:
         kind, length = _phrase(raws, index)
