@@ -1,5 +1,6 @@
 """What was advised and what became of it, counted the same from the decisions themselves and from the roll-ups, on both databases."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, timedelta
@@ -12,12 +13,13 @@ from sqlalchemy import delete
 from cds_service.analytics.latency import BOUNDS, Latency, band_of, latency
 from cds_service.analytics.report import AnswerCounts, Filters, Reason, RuleCounts, Share, UsageReport, Window
 from cds_service.analytics.rollup import roll_up
+from cds_service.analytics.spans import Piece, cover, days_between, end_of
 from cds_service.analytics.statistics import at_least, at_most, wilson
 from cds_service.analytics.usage import Choices, choices, usage
 from cds_service.store.chores import Turn
 from cds_service.store.engine import Store
 from cds_service.store.pruning import Limits, prune
-from cds_service.store.schema import answers_by_day, days_rolled_up, decisions, latency_by_day, reasons_by_day, rules_by_day
+from cds_service.store.schema import days_rolled_up, decisions, usage_answers, usage_latency, usage_reasons, usage_rules
 from cds_service.unknown import Unknown
 from tests.analytics_floor import Made, Told, at, plant, say
 from tests.conftest import NOON, ZONE
@@ -26,7 +28,7 @@ from tests.store_floor import DATABASES, opened, rows
 TODAY = NOON.date()
 YESTERDAY = TODAY - timedelta(days=1)
 WEEK = Window(TODAY - timedelta(days=6), TODAY, "day")
-ROLLUPS = (answers_by_day, latency_by_day, rules_by_day, reasons_by_day)
+ROLLUPS = (usage_answers, usage_latency, usage_rules, usage_reasons)
 
 
 @pytest.fixture(params=DATABASES)
@@ -180,20 +182,61 @@ def test_the_choices_are_all_that_the_store_has_seen(store: Store) -> None:
 def test_a_report_from_roll_ups_is_the_report_from_decisions(store: Store) -> None:
     a_week(store)
     before = report(store)
-    assert roll_up(store, UTC, NOON) == 1
+    assert roll_up(store, UTC, NOON) == 2
     assert report(store) == before
-    assert [row["day"] for row in rows(store, days_rolled_up)] == [YESTERDAY]
-    store.write(lambda connection: connection.execute(delete(decisions).where(decisions.c.time < at(TODAY, 0))))
+    assert [row["day"] for row in rows(store, days_rolled_up)] == [YESTERDAY, TODAY]
+    store.write(lambda connection: connection.execute(delete(decisions)))
     assert report(store) == before
+
+
+@pytest.mark.parametrize("by", ["day", "week", "month"])
+def test_weeks_and_months_are_the_sums_of_their_days(store: Store, by: Any) -> None:  # noqa: ANN401 - a literal
+    dice = random.Random(3)  # noqa: S311 - no secret
+    made = [
+        Made(
+            at(TODAY - timedelta(days=back)), dice.choice(("ehr", "other")), findings=[Told(dice.choice(("conflict", "dose")))], ms=back + 1
+        )
+        for back in range(75)
+        for _ in range(2)
+    ]
+    plant(store, *made)
+    for one in made[::3]:
+        say(store, one.card(), reason="will-monitor", at=one.time)
+    window = Window(TODAY - timedelta(days=64), TODAY, by)
+    before = report(store, window)
+    assert before.counts.decisions == 130
+    assert roll_up(store, UTC, NOON) == 75
+    assert report(store, window) == before
+    store.write(lambda connection: connection.execute(delete(decisions)))
+    assert report(store, window) == before
+    assert report(store, replace(window, by="month")).counts == before.counts
+
+
+def test_a_day_that_was_not_over_is_counted_again(store: Store) -> None:
+    plant(store, Made(at(TODAY, 8)))
+    roll_up(store, UTC, NOON)
+    plant(store, Made(at(TODAY, 11)))
+    assert [usage(store, WEEK, now=NOON + timedelta(minutes=minutes)).counts.decisions for minutes in (4, 6)] == [1, 2]
+    roll_up(store, UTC, NOON + timedelta(days=1))
+    assert report(store).counts.decisions == 2
+    assert [row["decisions"] for row in rows(store, days_rolled_up) if row["day"] == TODAY] == [2]
+
+
+def test_a_roll_up_rests_after_the_latest(store: Store) -> None:
+    a_week(store)
+    roll_up(store, UTC, NOON)
+    later = NOON + timedelta(seconds=30)
+    assert roll_up(store, UTC, later, rest=timedelta(minutes=1)) == Unknown("done-lately")
+    assert roll_up(store, UTC, later, rest=timedelta(seconds=20)) == 2
 
 
 def test_a_roll_up_again_changes_nothing(store: Store) -> None:
     a_week(store)
     roll_up(store, UTC, NOON)
     before = [rows(store, table) for table in ROLLUPS]
-    assert roll_up(store, UTC, NOON + timedelta(hours=1)) == 1  # the feedback of the slack
-    assert roll_up(store, UTC, NOON + timedelta(hours=2), everything=True) == 1
-    assert roll_up(store, UTC, NOON + timedelta(hours=3)) == 0
+    assert roll_up(store, UTC, NOON + timedelta(minutes=30)) == 2  # the feedback of the slack is of yesterday
+    assert roll_up(store, UTC, NOON + timedelta(hours=1)) == 1
+    assert roll_up(store, UTC, NOON + timedelta(hours=2), everything=True) == 2
     assert [rows(store, table) for table in ROLLUPS] == before
 
 
@@ -202,7 +245,7 @@ def test_feedback_that_comes_late_is_rolled_up(store: Store) -> None:
     roll_up(store, UTC, NOON + timedelta(days=1))
     late = NOON + timedelta(days=3)
     say(store, made[3].card(), "accepted", at=late)
-    assert roll_up(store, UTC, late) == 3  # two quiet days, and that of the card
+    assert roll_up(store, UTC, late) == 4  # that of the card, two quiet days and today
     assert of(report(store), "conflict", 2).accepted == 1
 
 
@@ -210,7 +253,7 @@ def test_decisions_that_come_late_are_rolled_up(store: Store) -> None:
     a_week(store)
     roll_up(store, UTC, NOON + timedelta(days=1))
     plant(store, Made(at(YESTERDAY)))
-    assert roll_up(store, UTC, NOON + timedelta(days=1, hours=1)) == 1
+    assert roll_up(store, UTC, NOON + timedelta(days=1, hours=1)) == 2
     assert report(store).counts.decisions == 7
 
 
@@ -221,7 +264,7 @@ def test_pruning_leaves_the_roll_ups(store: Store) -> None:
     limits = Limits(decisions=at(YESTERDAY, 9), feedback=None, comments=None, tokens=NOON)
     assert prune(store, limits)["decisions"] == 1
     say(store, made[1].card(), "accepted", at=NOON + timedelta(hours=1), client="other")
-    assert roll_up(store, UTC, NOON + timedelta(hours=2)) == 0
+    assert roll_up(store, UTC, NOON + timedelta(hours=2)) == 1  # today
     roll_up(store, UTC, NOON + timedelta(hours=3), everything=True)
     assert replace(report(store), made_at=before.made_at) == before
 
@@ -231,7 +274,7 @@ def test_one_process_at_a_time_rolls_up(store: Store) -> None:
     other = Turn(store, "roll-up")
     assert other.begins(NOON)
     assert roll_up(store, UTC, NOON + timedelta(minutes=4)) == Unknown("another-process")
-    assert roll_up(store, UTC, NOON + timedelta(minutes=6)) == 1  # the other one is taken for dead
+    assert roll_up(store, UTC, NOON + timedelta(minutes=6)) == 2  # the other one is taken for dead
 
 
 def test_a_turn_that_was_given_back_is_free_at_once(store: Store) -> None:
@@ -248,7 +291,7 @@ def test_a_turn_that_was_given_back_is_free_at_once(store: Store) -> None:
 def test_a_latency_falls_into_its_band(store: Store, ms: float, band: int) -> None:
     plant(store, Made(at(YESTERDAY), ms=ms))
     roll_up(store, UTC, NOON)
-    assert [row["band"] for row in rows(store, latency_by_day)] == [band_of(ms)] == [band]
+    assert {row["band"] for row in rows(store, usage_latency)} == {band_of(ms)} == {band}
 
 
 def test_median_and_95th_percentile_are_near_the_true_ones() -> None:
@@ -276,3 +319,52 @@ def test_the_tails_are_those_of_the_binomial_distribution() -> None:
     assert at_least(8, 10, 0.5) == pytest.approx(56 / 1024)
     assert at_least(3, 5000, 1e-4) == pytest.approx(0.0143877, rel=1e-3)
     assert (at_most(5, 5, 0.2), at_least(0, 5, 0.2), at_least(1, 5, 0.0), at_most(4, 5, 1.0)) == (1.0, 1.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "by", "without", "pieces"),
+    [
+        (date(2026, 11, 1), date(2026, 11, 30), None, [], [Piece("month", date(2026, 11, 1), date(2026, 11, 1))]),
+        (date(2026, 9, 1), date(2026, 11, 30), "month", [], [Piece("month", date(2026, 9, 1), date(2026, 11, 1))]),
+        (
+            date(2026, 10, 30),
+            date(2026, 12, 9),
+            "month",
+            [],
+            [
+                Piece("day", date(2026, 10, 30), date(2026, 10, 31)),
+                Piece("month", date(2026, 11, 1), date(2026, 11, 1)),
+                Piece("day", date(2026, 12, 1), date(2026, 12, 9)),
+            ],
+        ),
+        (
+            date(2026, 11, 13),
+            date(2026, 11, 24),
+            "week",
+            [],
+            [
+                Piece("day", date(2026, 11, 13), date(2026, 11, 15)),
+                Piece("week", date(2026, 11, 16), date(2026, 11, 16)),
+                Piece("day", date(2026, 11, 23), date(2026, 11, 24)),
+            ],
+        ),
+        (date(2026, 11, 16), date(2026, 11, 18), "week", [date(2026, 11, 17)], [Piece("day", date(2026, 11, 16), date(2026, 11, 16)), Piece("day", date(2026, 11, 18), date(2026, 11, 18))]),
+        (date(2026, 11, 1), date(2026, 11, 30), "day", [], [Piece("day", date(2026, 11, 1), date(2026, 11, 30))]),
+        (date(2026, 11, 2), date(2026, 11, 1), None, [], []),
+    ],
+)  # fmt: skip
+def test_a_time_is_put_together_from_the_fewest_pieces(first: date, last: date, by: Any, without: list[date], pieces: list[Piece]) -> None:  # noqa: ANN401 - a literal
+    assert cover(first, last, by, without) == tuple(pieces)
+
+
+@pytest.mark.parametrize("by", [None, "day", "week", "month"])
+def test_the_pieces_hold_each_day_once(by: Any) -> None:  # noqa: ANN401 - a literal
+    dice = random.Random(11)  # noqa: S311 - no secret
+    for _ in range(200):
+        first = date(2026, 1, 1) + timedelta(days=dice.randrange(300))
+        last = first + timedelta(days=dice.randrange(120))
+        without = {first + timedelta(days=dice.randrange(120)) for _ in range(dice.randrange(3))}
+        held: list[date] = []
+        for piece in cover(first, last, by, without):
+            held += days_between(piece.first, end_of(piece.last, piece.span))
+        assert held == [day for day in days_between(first, last) if day not in without]

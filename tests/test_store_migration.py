@@ -120,7 +120,7 @@ def test_a_store_that_may_not_migrate_does_so_when_told(store: Store) -> None:
 def test_no_table_has_a_place_for_a_patient() -> None:
     names = {f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns}
     assert {name for name in names if "patient" in name or "encounter" in name or "birth" in name} == {
-        "answers_by_day.patient_incomplete",
+        "usage_answers.patient_incomplete",
         "decisions.patient_read",
     }
 

@@ -19,7 +19,7 @@ from cds_service.analytics.report import Filters, Window
 from cds_service.analytics.statistics import at_least, at_most
 from cds_service.analytics.usage import ALL, tally_of
 from cds_service.store.engine import Store
-from cds_service.store.schema import answers_by_day, rules_by_day
+from cds_service.store.schema import usage_answers, usage_rules
 
 MEAN_DAYS: Final = 28
 RECENT_DAYS: Final = (1, 3, 7, 14, 28)
@@ -140,10 +140,12 @@ def _alarms(connection: Connection, filters: Filters, zone: tzinfo, now: datetim
     of_all_rules = Filters(client=filters.client, site=filters.site, hook=filters.hook)
     tally = tally_of(connection, Window(first, today), of_all_rules, zone, now)
     place = ("day", "client", "site", "hook")
-    calls = {tuple(row[name] for name in place): row["decisions"] for row in tally.sums(answers_by_day, place, ("decisions",))}
+    calls: dict[Any, int] = defaultdict(int)
+    for *where, number in tally.sums(usage_answers, place, ("decisions",), "day"):
+        calls[tuple(where)] += number
     fired: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
-    for row in tally.sums(rules_by_day, (*place, "rule"), ("decisions",)):
-        fired[row["rule"]][tuple(row[name] for name in place)] += row["decisions"]
+    for *where, rule, number in tally.sums(usage_rules, (*place, "rule"), ("decisions",), "day"):
+        fired[rule][tuple(where)] += number
     rules = sorted(fired) if filters.rule is None else [filters.rule]
     return tuple(alarm for rule in rules for alarm in _of_rule(rule, fired[rule], calls, today))
 

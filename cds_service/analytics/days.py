@@ -2,25 +2,26 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, distinct, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Subquery, Table, case, distinct, exists, func, or_, select
 
 from cds_service.analytics.latency import BOUNDS
 from cds_service.store.schema import (
-    answers_by_day,
     cards,
     decisions,
     feedback,
     feedback_reasons,
     findings,
-    latency_by_day,
-    reasons_by_day,
-    rules_by_day,
+    usage_answers,
+    usage_latency,
+    usage_reasons,
+    usage_rules,
 )
 
 Rows = Mapping[Table, list[dict[str, Any]]]
-ROLLUPS: Final = (answers_by_day, latency_by_day, rules_by_day, reasons_by_day)
+ROLLUPS: Final = (usage_answers, usage_latency, usage_rules, usage_reasons)
 _PLACE: Final = (decisions.c.client, decisions.c.site, decisions.c.hook)
 _LACKING: Final = ("partial", "missing", "failed")
 _READS: Final = ("patient", "conditions", "medications", "history")
@@ -36,12 +37,17 @@ def count_day(connection: Connection, day: date, zone: tzinfo) -> Rows:
     """Count the decisions of one day by client, site and hook, with their rules, and with what has been said of their cards so far."""
     is_of_day = _within(*bounds_of(day, zone))
     queries = {
-        answers_by_day: _answers(is_of_day),
-        latency_by_day: _latency(is_of_day),
-        rules_by_day: _rules(is_of_day),
-        reasons_by_day: _reasons(is_of_day),
+        usage_answers: _answers(is_of_day),
+        usage_latency: _latency(is_of_day),
+        usage_rules: _rules(is_of_day),
+        usage_reasons: _reasons(is_of_day),
     }
-    return {table: [{"day": day, **row} for row in connection.execute(query).mappings()] for table, query in queries.items()}
+    return {table: [_row(day, row) for row in connection.execute(query).mappings()] for table, query in queries.items()}
+
+
+def _row(day: date, counted: RowMapping) -> dict[str, Any]:
+    """Write one row of a day; PostgreSQL gives sums of sums as Decimal."""
+    return {"span": "day", "day": day, **{name: int(value) if isinstance(value, Decimal) else value for name, value in counted.items()}}
 
 
 def number_of(connection: Connection, day: date, zone: tzinfo) -> int:
@@ -63,19 +69,22 @@ def _total(number: ColumnElement[Any], name: str) -> ColumnElement[Any]:
     return func.coalesce(func.sum(number), 0).label(name)
 
 
-def _said(is_of_day: ColumnElement[bool]) -> Any:  # noqa: ANN401 - a subquery
-    """For each card of the day, whether it was accepted, else whether it was overridden."""
-    was = {outcome: func.max(_if(feedback.c.outcome == outcome)) for outcome in ("accepted", "overridden")}
-    both = decisions.join(cards, cards.c.decision == decisions.c.id).outerjoin(feedback, feedback.c.card == cards.c.uuid)
-    query = (
-        select(cards.c.uuid, cards.c.decision, was["accepted"].label("accepted"), was["overridden"].label("overridden"))
-        .select_from(both)
+def _said(is_of_day: ColumnElement[bool]) -> Subquery:
+    """For each card of the day, whether it was accepted, else whether it was overridden.
+
+    Looked up card by card: grouping by card, SQLite would walk through the cards of all days.
+    """
+
+    def was(outcome: str) -> ColumnElement[bool]:
+        return exists().where(feedback.c.card == cards.c.uuid, feedback.c.outcome == outcome)
+
+    overridden = _if(was("overridden") & ~was("accepted"))
+    return (
+        select(cards.c.uuid, cards.c.decision, _if(was("accepted")).label("accepted"), overridden.label("overridden"))
+        .select_from(decisions.join(cards, cards.c.decision == decisions.c.id))
         .where(is_of_day)
-        .group_by(cards.c.uuid, cards.c.decision)
+        .subquery("said")
     )
-    one = query.subquery()
-    overridden = case((one.c.accepted == 1, 0), else_=one.c.overridden)
-    return select(one.c.uuid, one.c.decision, one.c.accepted, overridden.label("overridden")).subquery("said")
 
 
 def _answers(is_of_day: ColumnElement[bool]) -> Select[Any]:

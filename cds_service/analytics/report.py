@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
-from typing import Final, Literal, Self
+from datetime import date, datetime
+from typing import Final, Self
 
 from cds_service.analytics.latency import Latency
+from cds_service.analytics.spans import Span, days_between, start_of
 from cds_service.analytics.statistics import wilson
 from cds_service.unknown import Unknown
 
-By = Literal["day", "week", "month"]
 KINDS: Final = ("patient", "conditions", "medications", "history")
 
 
@@ -19,18 +19,15 @@ class Window:
 
     first: date
     last: date
-    by: By = "week"
+    by: Span = "week"
 
     def start_of(self, day: date) -> date:
         """Return the first day of the period that a day lies in; weeks begin on Monday."""
-        if self.by == "month":
-            return day.replace(day=1)
-        return day - timedelta(days=day.weekday()) if self.by == "week" else day
+        return start_of(day, self.by)
 
     def periods(self) -> tuple[date, ...]:
         """Return the first day of each period, in order; the outer ones may reach beyond the window, their counts do not."""
-        days = (self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1))
-        return tuple(dict.fromkeys(self.start_of(day) for day in days))
+        return tuple(dict.fromkeys(self.start_of(day) for day in days_between(self.first, self.last)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +194,8 @@ class PeriodUse:
 class UsageReport:
     """What was advised in a window and what became of it; `rules` is sorted by how often they fired.
 
-    `first_decision` is the day of the oldest decision counted anywhere, unknown in an empty store. Days of the past are as of the latest
-    roll-up (some minutes ago); today is counted now.
+    `first_decision` is the day of the oldest decision counted anywhere, unknown in an empty store. The counts are as of the latest
+    roll-up, minutes ago, or of now where the service rolls up nothing.
     """
 
     window: Window

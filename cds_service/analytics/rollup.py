@@ -1,39 +1,51 @@
-"""Floor 7: keeps the roll-up tables: each day that is over is counted once, and again when feedback on its cards came late."""
+"""Floor 7: keeps the roll-up tables: each day is counted, and again while it lasts and when feedback on its cards came late.
 
+Beside the rows of days stand those of weeks and months, which are the sums of the days that are there.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import groupby
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Integer, Table, delete, func, insert, literal, select
 
-from cds_service.analytics.days import ROLLUPS, Rows, count_day, number_of
+from cds_service.analytics.days import ROLLUPS, Rows, bounds_of, count_day, number_of
+from cds_service.analytics.spans import Span, days_between, end_of, start_of
 from cds_service.store.chores import Turn
 from cds_service.store.engine import Store
 from cds_service.store.schema import cards, days_rolled_up, decisions, feedback
 from cds_service.unknown import Unknown
 
 CHORE: Final = "roll-up"
+FRESH: Final = timedelta(minutes=5)
+"""How old the counts of a day that is not over may be."""
 _SLACK: Final = timedelta(minutes=10)
 """How far back feedback is looked at again: clocks differ, and a transaction is seen later than its time of receipt."""
 _LATE_DAYS: Final = 7
 """For so many days a decision may still come: one that waited for a database that was away."""
+_NO_REST: Final = timedelta()
+_LARGER: Final[tuple[Span, ...]] = ("week", "month")
 
 
-def roll_up(store: Store, zone: tzinfo, now: datetime, *, everything: bool = False) -> int | Unknown:
-    """Count all days that are over and are not yet counted, or no longer right; returns how many, unknown while another process does it.
+def roll_up(store: Store, zone: tzinfo, now: datetime, *, everything: bool = False, rest: timedelta = _NO_REST) -> int | Unknown:
+    """Count all days that are not yet counted, or no longer right; returns how many.
 
-    `everything` counts every day again of which decisions are left. A day of which decisions were pruned keeps its counts. Raises
-    StoreUnavailable.
+    Unknown while another process does it, or where that was done less than `rest` ago. `everything` counts every day again of which
+    decisions are left; a day of which decisions were pruned keeps its counts. Raises StoreUnavailable.
     """
     turn = Turn(store, CHORE)
     if not turn.begins(now):
         return Unknown("another-process")
     done = None
     try:
-        today = now.astimezone(zone).date()
-        since = None if everything else turn.done_up_to()
+        since = turn.done_up_to()
+        if since and now - since < rest:
+            return Unknown("done-lately")
+        days = store.read(lambda connection: _due(connection, zone, now, since, everything=everything))
         number = 0
-        for day in store.read(lambda connection: _due(connection, zone, today, since, everything=everything)):
-            number += _roll(store, day, zone, now)
+        for _, month in groupby(days, lambda day: start_of(day, "month")):
+            number += _roll(store, tuple(month), zone, now)
             turn.goes_on()
         done = now
     finally:
@@ -49,18 +61,24 @@ def first_day(connection: Connection, zone: tzinfo) -> date | Unknown:
     return min(days) if days else Unknown("no-decisions")
 
 
-def _due(connection: Connection, zone: tzinfo, today: date, since: datetime | None, *, everything: bool) -> list[date]:
-    """Name the days to count: not counted yet, with feedback since the latest roll-up, or with decisions that came late."""
+def counted_days(connection: Connection, zone: tzinfo, now: datetime) -> Mapping[date, int]:
+    """Return the days whose rows can be used, with the number of decisions: counted when they were over, or not long ago."""
+    rows = connection.execute(select(days_rolled_up))
+    return {row.day: row.decisions for row in rows if row.rolled_at >= min(bounds_of(row.day, zone)[1], now - FRESH)}
+
+
+def _due(connection: Connection, zone: tzinfo, now: datetime, since: datetime | None, *, everything: bool) -> list[date]:
+    """Name the days to count: today, not counted since they were over, with feedback since the latest roll-up, or with late decisions."""
     oldest = connection.execute(select(func.min(decisions.c.time))).scalar()
     if oldest is None:
         return []
-    begin = oldest.astimezone(zone).date()
-    rolled = {row.day: row.decisions for row in connection.execute(select(days_rolled_up))}
-    over = {begin + timedelta(days=number) for number in range((today - begin).days)}
+    today = now.astimezone(zone).date()
+    days = set(days_between(oldest.astimezone(zone).date(), today))
     if everything:
-        return sorted(over)
-    late = {day for day in over & rolled.keys() if (today - day).days <= _LATE_DAYS and number_of(connection, day, zone) > rolled[day]}
-    return sorted((over - rolled.keys()) | (over & _days_spoken_of(connection, zone, since)) | late)
+        return sorted(days)
+    counted = counted_days(connection, zone, now)
+    late = {day for day in days & counted.keys() if (today - day).days <= _LATE_DAYS and number_of(connection, day, zone) > counted[day]}
+    return sorted((days - counted.keys()) | (days & _days_spoken_of(connection, zone, since)) | late | (days & {today}))
 
 
 def _days_spoken_of(connection: Connection, zone: tzinfo, since: datetime | None) -> set[date]:
@@ -73,20 +91,41 @@ def _days_spoken_of(connection: Connection, zone: tzinfo, since: datetime | None
     return {row.time.astimezone(zone).date() for row in connection.execute(query)}
 
 
-def _roll(store: Store, day: date, zone: tzinfo, now: datetime) -> bool:
-    """Count one day and put it in the place of what was counted before; tells whether it did: never with fewer decisions than before."""
-    number, rows = store.read(lambda connection: (number_of(connection, day, zone), count_day(connection, day, zone)))
-    return store.write(lambda connection: _keep(connection, day, number, rows, now))
+def _roll(store: Store, days: Sequence[date], zone: tzinfo, now: datetime) -> int:
+    """Count some days and put them in the place of what was counted before; tells how many it did."""
+    counted = {
+        day: store.read(lambda connection, day=day: (number_of(connection, day, zone), count_day(connection, day, zone)))  # type: ignore[misc]
+        for day in days
+    }
+    return store.write(lambda connection: _keep(connection, counted, now))
 
 
-def _keep(connection: Connection, day: date, number: int, rows: Rows, now: datetime) -> bool:
-    before = connection.execute(select(days_rolled_up.c.decisions).where(days_rolled_up.c.day == day)).scalar()
-    if before is not None and number < before:
-        return False
-    for table in (*ROLLUPS, days_rolled_up):
-        connection.execute(delete(table).where(table.c.day == day))
-    for table, values in rows.items():
-        if values:
-            connection.execute(insert(table), values)
-    connection.execute(insert(days_rolled_up), {"day": day, "decisions": number, "rolled_at": now})
-    return True
+def _keep(connection: Connection, counted: Mapping[date, tuple[int, Rows]], now: datetime) -> int:
+    """Replace days, unless they now have fewer decisions than before, and then the weeks and months that they are in."""
+    before = {row.day: row.decisions for row in connection.execute(select(days_rolled_up).where(days_rolled_up.c.day.in_(list(counted))))}
+    kept = {day: (number, rows) for day, (number, rows) in counted.items() if number >= before.get(day, 0)}
+    connection.execute(delete(days_rolled_up).where(days_rolled_up.c.day.in_(list(kept))))
+    for table in ROLLUPS:
+        connection.execute(delete(table).where(table.c.span == "day", table.c.day.in_(list(kept))))
+        rows = [row for _, counts in kept.values() for row in counts[table]]
+        if rows:
+            connection.execute(insert(table), rows)
+        for span in _LARGER:
+            for start in sorted({start_of(day, span) for day in kept}):
+                _sum(connection, table, span, start)
+    if kept:
+        connection.execute(
+            insert(days_rolled_up), [{"day": day, "decisions": number, "rolled_at": now} for day, (number, _) in kept.items()]
+        )
+    return len(kept)
+
+
+def _sum(connection: Connection, table: Table, span: Span, start: date) -> None:
+    """Make the rows of one week or month from those of its days."""
+    counts = [column for column in table.c if isinstance(column.type, Integer) and not column.primary_key and column.name != "version"]
+    keys = [column for column in table.c if column not in {*counts, table.c.span, table.c.day}]
+    sums = [func.sum(column) for column in counts]
+    query = select(literal(span), literal(start, table.c.day.type), *keys, *sums).group_by(*keys)
+    query = query.where(table.c.span == "day", table.c.day.between(start, end_of(start, span)))
+    connection.execute(delete(table).where(table.c.span == span, table.c.day == start))
+    connection.execute(insert(table).from_select(["span", "day", *(column.name for column in (*keys, *counts))], query))

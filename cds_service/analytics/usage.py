@@ -5,156 +5,157 @@ The shape of the answer is in `analytics.report`; beside it stand `alarms`, `com
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, or_, select
 
 from cds_service.analytics.days import count_day
 from cds_service.analytics.latency import latency
 from cds_service.analytics.report import AnswerCounts, Filters, PeriodUse, PlaceUse, Reason, RuleCounts, RuleUse, UsageReport, Window
-from cds_service.analytics.rollup import first_day
+from cds_service.analytics.rollup import counted_days, first_day
+from cds_service.analytics.spans import Span, cover, days_between
 from cds_service.store.engine import Store
-from cds_service.store.schema import answers_by_day, days_rolled_up, latency_by_day, reasons_by_day, rules_by_day
+from cds_service.store.schema import usage_answers, usage_latency, usage_reasons, usage_rules
 from cds_service.unknown import Unknown
 
 ALL: Final = Filters()
-Row = Mapping[str, Any]
+_PLACE: Final = ("client", "site", "hook")
 Key = tuple[Any, ...]
 Counts = TypeVar("Counts", AnswerCounts, RuleCounts)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The rows of the roll-up tables that a report adds up: of days that are over from the tables, of the others counted just now.
-
-    `live` holds the rows counted just now, by table.
-    """
+    """What a report adds up: the fewest rows of the roll-up tables that make its window, and `live`, the days counted just now, by table."""
 
     connection: Connection
     window: Window
     filters: Filters
-    live: Mapping[Table, Sequence[Row]]
+    begin: date | Unknown
+    live_days: Collection[date]
+    live: Mapping[Table, Sequence[Mapping[str, Any]]]
 
-    def sums(self, table: Table, keys: Sequence[str], counts: Sequence[str]) -> Iterator[Row]:
-        """Give sums of counts by keys; what was counted just now comes as further rows of the same keys."""
+    def sums(self, table: Table, keys: Sequence[str], counts: Sequence[str], by: Span | None = None) -> Iterator[Key]:
+        """Give keys and sums of counts; the same keys come again for what was counted just now.
+
+        With "day" among the keys, each day stands for the period (`by`) that begins with or before it.
+        """
+        wanted = [(name, value) for name, value in self._wanted() if name in table.c]
         columns = [table.c[key] for key in keys]
-        query = select(*columns, *(func.sum(table.c[name]).label(name) for name in counts)).group_by(*columns)
-        query = query.where(table.c.day.between(self.window.first, self.window.last), *(table.c[n] == v for n, v in self._wanted(table)))
-        yield from (dict(row) for row in self.connection.execute(query).mappings())
+        query = select(*columns, *(func.sum(table.c[name]) for name in counts)).group_by(*columns).where(self._time(table, by))
+        yield from self.connection.execute(query.where(*(table.c[name] == value for name, value in wanted))).all()
         for row in self.live.get(table, ()):
-            if all(row[name] == value for name, value in self._wanted(table)):
-                yield row
+            if all(row[name] == value for name, value in wanted):
+                yield tuple(row[name] for name in (*keys, *counts))
 
-    def _wanted(self, table: Table) -> list[tuple[str, Any]]:
-        """Name the columns of a table that the filters bind, with their values."""
+    def _time(self, table: Table, by: Span | None) -> ColumnElement[bool]:
+        """Choose the rows whose spans together are the window, without the days that are counted live."""
+        if isinstance(self.begin, Unknown):
+            return false()
+        pieces = cover(max(self.window.first, self.begin), self.window.last, by, self.live_days)
+        return or_(false(), *(and_(table.c.span == piece.span, table.c.day.between(piece.first, piece.last)) for piece in pieces))
+
+    def _wanted(self) -> list[tuple[str, Any]]:
         chosen = ((field.name, getattr(self.filters, field.name)) for field in fields(self.filters))
-        return [(name, value) for name, value in chosen if value is not None and name in table.c]
+        return [(name, value) for name, value in chosen if value is not None]
 
 
 def usage(store: Store, window: Window, filters: Filters = ALL, *, zone: tzinfo = UTC, now: datetime | None = None) -> UsageReport:
     """Report the use in a window of days of the zone; raises StoreUnavailable."""
     moment = now or datetime.now(UTC)
-    return store.read(lambda connection: _report(tally_of(connection, window, filters, zone, moment), zone, moment))
+    return store.read(lambda connection: _report(tally_of(connection, window, filters, zone, moment), moment))
 
 
 def tally_of(connection: Connection, window: Window, filters: Filters, zone: tzinfo, now: datetime) -> Tally:
     """Prepare what is to be added up, and count the days that are not rolled up."""
-    live: dict[Table, list[Row]] = defaultdict(list)
-    for day in _not_rolled_up(connection, window, zone, now):
+    begin = first_day(connection, zone)
+    live: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
+    days: list[date] = []
+    if not isinstance(begin, Unknown):
+        counted = counted_days(connection, zone, now)
+        days = [day for day in days_between(max(begin, window.first), min(window.last, now.astimezone(zone).date())) if day not in counted]
+    for day in days:
         for table, rows in count_day(connection, day, zone).items():
             live[table] += rows
-    return Tally(connection, window, filters, live)
+    return Tally(connection, window, filters, begin, days, live)
 
 
-def _not_rolled_up(connection: Connection, window: Window, zone: tzinfo, now: datetime) -> list[date]:
-    begin = first_day(connection, zone)
-    if isinstance(begin, Unknown):
-        return []
-    first, last = max(begin, window.first), min(window.last, now.astimezone(zone).date())
-    query = select(days_rolled_up.c.day).where(days_rolled_up.c.day.between(first, last))
-    rolled = set(connection.execute(query).scalars())
-    return [day for number in range((last - first).days + 1) if (day := first + timedelta(days=number)) not in rolled]
-
-
-def _report(tally: Tally, zone: tzinfo, now: datetime) -> UsageReport:
-    by_day = _bands(tally, ("day",), lambda row: tally.window.start_of(row["day"]))
-    days = _added(tally, answers_by_day, ("day",), lambda row: tally.window.start_of(row["day"]), AnswerCounts)
-    whole: dict[int, int] = defaultdict(int)
-    for bands in by_day.values():
-        for band, number in bands.items():
-            whole[band] += number
+def _report(tally: Tally, now: datetime) -> UsageReport:
+    by = tally.window.by
+    days = _added(tally.sums(usage_answers, ("day",), _names(AnswerCounts), by), lambda key: tally.window.start_of(key[0]), AnswerCounts)
+    bands = _bands(tally.sums(usage_latency, ("day", "band"), ("decisions",), by), lambda key: tally.window.start_of(key[0]))
+    answers = list(tally.sums(usage_answers, _PLACE, _names(AnswerCounts)))
+    histogram = list(tally.sums(usage_latency, (*_PLACE, "band"), ("decisions",)))
+    reasons = list(tally.sums(usage_reasons, ("rule", "version", "system", "code", "display"), ("overrides",)))
     return UsageReport(
         window=tally.window,
         filters=tally.filters,
         counts=sum(days.values(), AnswerCounts()),
-        latency=latency(whole),
-        periods=tuple(
-            PeriodUse(start, days.get(start, AnswerCounts()), latency(by_day.get(start, {}))) for start in tally.window.periods()
-        ),
-        rules=_rules(tally),
-        clients=_places(tally, "client"),
-        sites=_places(tally, "site"),
-        hooks=_places(tally, "hook"),
-        reasons=tuple(_reasons(tally, lambda _: ()).get((), ())),
-        first_decision=first_day(tally.connection, zone),
+        latency=latency(_bands(histogram, lambda _: ()).get((), {})),
+        periods=tuple(PeriodUse(start, days.get(start, AnswerCounts()), latency(bands.get(start, {}))) for start in tally.window.periods()),
+        rules=_rules(tally, _reasons(reasons, lambda key: key[:2])),
+        clients=_places(answers, histogram, 0),
+        sites=_places(answers, histogram, 1),
+        hooks=_places(answers, histogram, 2),
+        reasons=tuple(_reasons(reasons, lambda _: ()).get((), ())),
+        first_decision=tally.begin,
         made_at=now,
     )
 
 
-def _added(tally: Tally, table: Table, keys: Sequence[str], key_of: Callable[[Row], Any], counts: type[Counts]) -> dict[Any, Counts]:
-    """Add up the counts of a table by a key."""
-    names = [field.name for field in fields(counts)]
-    sums: dict[Any, list[int]] = {}
-    for row in tally.sums(table, keys, names):
-        numbers = [row[name] for name in names]
-        key = key_of(row)
-        sums[key] = [one + other for one, other in zip(sums[key], numbers, strict=True)] if key in sums else numbers
+def _names(counts: type[AnswerCounts | RuleCounts]) -> list[str]:
+    return [field.name for field in fields(counts)]
+
+
+def _added(rows: Iterable[Key], key_of: Callable[[Key], Any], counts: type[Counts]) -> dict[Any, Counts]:
+    """Add up the counts, which stand at the end of each row, by a key."""
+    width = len(fields(counts))
+    sums: dict[Any, Key] = {}
+    for row in rows:
+        key, numbers = key_of(row), row[-width:]
+        before = sums.get(key)
+        sums[key] = numbers if before is None else tuple(map(int.__add__, before, numbers))
     return {key: counts(*numbers) for key, numbers in sums.items()}
 
 
-def _bands(tally: Tally, keys: Sequence[str], key_of: Callable[[Row], Any]) -> dict[Any, dict[int, int]]:
-    """Add up the histograms of latency by a key."""
+def _bands(rows: Iterable[Key], key_of: Callable[[Key], Any]) -> dict[Any, dict[int, int]]:
+    """Add up the histograms of latency, whose rows end with band and number, by a key."""
     found: dict[Any, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for row in tally.sums(latency_by_day, (*keys, "band"), ("decisions",)):
-        found[key_of(row)][row["band"]] += row["decisions"]
+    for row in rows:
+        found[key_of(row)][row[-2]] += row[-1]
     return found
 
 
-def _places(tally: Tally, name: str) -> tuple[PlaceUse, ...]:
+def _places(answers: Iterable[Key], histogram: Iterable[Key], place: int) -> tuple[PlaceUse, ...]:
     """Report the use by client, site or hook, the busiest first."""
-    bands = _bands(tally, (name,), lambda row: row[name])
-    counts = _added(tally, answers_by_day, (name,), lambda row: row[name], AnswerCounts)
-    places = (PlaceUse(place, one, latency(bands.get(place, {}))) for place, one in counts.items())
-    return tuple(sorted(places, key=lambda place: (-place.counts.decisions, place.name)))
+    bands = _bands(histogram, lambda key: key[place])
+    counts = _added(answers, lambda key: key[place], AnswerCounts)
+    places = (PlaceUse(name, one, latency(bands.get(name, {}))) for name, one in counts.items())
+    return tuple(sorted(places, key=lambda one: (-one.counts.decisions, one.name)))
 
 
-def _rules(tally: Tally) -> tuple[RuleUse, ...]:
+def _rules(tally: Tally, reasons: Mapping[Key, Sequence[Reason]]) -> tuple[RuleUse, ...]:
     """Report the use by rule and version, the most frequent first."""
-    starts = tally.window.periods()
     start_of = tally.window.start_of
-
-    def key_of(row: Row) -> Key:
-        return (row["rule"], row["version"], start_of(row["day"]))
-
-    reasons = _reasons(tally, lambda row: (row["rule"], row["version"]))
-    counts = _added(tally, rules_by_day, ("rule", "version", "day"), key_of, RuleCounts)
-    series = {key[:2]: tuple(counts.get((*key[:2], start), RuleCounts()) for start in starts) for key in counts}
+    rows = tally.sums(usage_rules, ("rule", "version", "day"), _names(RuleCounts), tally.window.by)
+    counts = _added(rows, lambda key: (key[0], key[1], start_of(key[2])), RuleCounts)
+    starts = tally.window.periods()
+    series = {key: tuple(counts.get((*key, start), RuleCounts()) for start in starts) for key in dict.fromkeys(key[:2] for key in counts)}
     used = (RuleUse(key[0], key[1], sum(them, RuleCounts()), them, tuple(reasons.get(key, ()))) for key, them in series.items())
     return tuple(sorted(used, key=lambda one: (-one.counts.fired, -one.counts.incomplete, one.rule, -one.version)))
 
 
-def _reasons(tally: Tally, key_of: Callable[[Row], Key]) -> dict[Key, list[Reason]]:
-    """Count the override reasons by a key, the most frequent first.
+def _reasons(rows: Iterable[Key], key_of: Callable[[Key], Key]) -> dict[Key, list[Reason]]:
+    """Count the override reasons by a key of rule and version, the most frequent first.
 
     A card of several rules gives its reason for each of them: without a key of the rule such a reason counts once for each.
     """
     counted: dict[Key, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
-    given = ("system", "code", "display")
-    for row in tally.sums(reasons_by_day, ("rule", "version", *given), ("overrides",)):
-        counted[key_of(row)][tuple(row[name] for name in given)] += row["overrides"]
+    for row in rows:
+        counted[tuple(key_of(row))][tuple(row[2:5])] += row[5]
     return {key: _ranked(reasons.items()) for key, reasons in counted.items()}
 
 
@@ -185,7 +186,9 @@ def _choices(connection: Connection, zone: tzinfo, now: datetime) -> Choices:
     begin = first_day(connection, zone)
     tally = tally_of(connection, Window(today if isinstance(begin, Unknown) else begin, today), ALL, zone, now)
     versions: dict[str, set[int]] = defaultdict(set)
-    for row in tally.sums(rules_by_day, ("rule", "version"), ("fired",)):
-        versions[row["rule"]].add(row["version"])
-    places = [sorted({row[name] for row in tally.sums(answers_by_day, (name,), ("decisions",))}) for name in ("client", "site", "hook")]
-    return Choices({rule: tuple(sorted(versions[rule])) for rule in sorted(versions)}, *(tuple(names) for names in places))
+    for rule, version, _ in tally.sums(usage_rules, ("rule", "version"), ("fired",)):
+        versions[rule].add(version)
+    seen = list(tally.sums(usage_answers, _PLACE, ("decisions",)))
+    return Choices(
+        {rule: tuple(sorted(versions[rule])) for rule in sorted(versions)}, *(tuple(sorted({row[n] for row in seen})) for n in range(3))
+    )

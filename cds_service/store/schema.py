@@ -174,20 +174,19 @@ unknown_codes: Final = Table(
 """
 
 
-def _by_day(name: str, *columns: Column[Any], key: Iterable[Column[Any]] = ()) -> Table:
-    """Make a roll-up table: one row for each day in the site's time zone, client, site, hook and `key`; `columns` are counts."""
-    place = [Column("client", String(200), primary_key=True), Column("site", String(100), primary_key=True)]
-    return Table(
-        name, metadata, Column("day", Date(), primary_key=True), *place, Column("hook", String(40), primary_key=True), *key, *columns
-    )
+def _usage(name: str, *columns: Column[Any], key: Iterable[Column[Any]] = ()) -> Table:
+    """Make a roll-up table: one row for each day, week or month (`span`, by its first day), client, site, hook and `key`; `columns` are counts."""
+    texts = (("span", 5), ("client", 200), ("site", 100), ("hook", 40))
+    span, *place = (Column(name, String(length), primary_key=True) for name, length in texts)
+    return Table(name, metadata, span, Column("day", Date(), primary_key=True), *place, *key, *columns)
 
 
 def _counts(*names: str) -> list[Column[Any]]:
     return [Column(name, Integer(), nullable=False) for name in names]
 
 
-answers_by_day: Final = _by_day(
-    "answers_by_day",
+usage_answers: Final = _usage(
+    "usage_answers",
     *_counts("decisions", "with_cards", "with_data", "incomplete"),
     *_counts("patient_incomplete", "conditions_incomplete", "medications_incomplete", "history_incomplete"),
     *_counts("cards", "accepted", "overridden"),
@@ -195,28 +194,29 @@ answers_by_day: Final = _by_day(
 """Decisions and their cards. `with_data` counts the decisions that needed data of the chart, `incomplete` those that lacked some of it;
 `accepted` and `overridden` count cards, by what was said of them up to the latest roll-up."""
 
-latency_by_day: Final = _by_day(
-    "latency_by_day", *_counts("decisions"), key=[Column("band", Integer(), primary_key=True, autoincrement=False)]
+usage_latency: Final = _usage(
+    "usage_latency", *_counts("decisions"), key=[Column("band", Integer(), primary_key=True, autoincrement=False)]
 )
 """Decisions by how long they took; `band` is a place in the list of bounds of `analytics.latency`."""
 
-rules_by_day: Final = _by_day(
-    "rules_by_day",
+usage_rules: Final = _usage(
+    "usage_rules",
     *_counts("decisions", "fired", "shown", "silent", "withheld", "respected", "incomplete", "cards", "accepted", "overridden"),
     key=[Column("rule", String(200), primary_key=True), Column("version", Integer(), primary_key=True, autoincrement=False)],
 )
 """What became of each version of each rule: `decisions` in which it fired, findings by their fate (`respected`: fate overridden),
 `cards` that told of it and what was said of these."""
 
-reasons_by_day: Final = Table(
-    "reasons_by_day",
+usage_reasons: Final = Table(
+    "usage_reasons",
     metadata,
+    Column("span", String(5), nullable=False),
     Column("day", Date(), nullable=False),
     *(Column(name, String(length), nullable=False) for name, length in (("client", 200), ("site", 100), ("hook", 40), ("rule", 200))),
     Column("version", Integer(), nullable=False),
     *(Column(name, String(256), nullable=False) for name in ("system", "code", "display")),
     *_counts("overrides"),
-    Index(None, "day"),
+    Index(None, "span", "day"),
 )
 """Overrides of each rule by the reason given; without a key, because three texts of an EHR's choice are too long for one."""
 
@@ -227,7 +227,7 @@ days_rolled_up: Final = Table(
     Column("decisions", Integer(), nullable=False),
     Column("rolled_at", Moment(), nullable=False),
 )
-"""Which days stand in the roll-up tables, and how many decisions each had; other days are counted when somebody asks."""
+"""Which days stand in the roll-up tables, and how many decisions each had; a day that was not over then is counted again."""
 
 chores: Final = Table(
     "chores",

@@ -1,4 +1,4 @@
-"""Roll-ups by day, marks of shown cards for overrides, counts of unknown codes.
+"""Roll-ups by day, week and month, marks of shown cards for overrides, counts of unknown codes.
 
 Revision ID: 0002
 """
@@ -14,8 +14,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_PLACE = ("day", "client", "site", "hook")
-_LENGTHS = {"client": 200, "site": 100, "hook": 40, "rule": 200, "system": 256, "code": 256, "display": 256}
+_PLACE = ("span", "day", "client", "site", "hook")
+_LENGTHS = {"span": 5, "client": 200, "site": 100, "hook": 40, "rule": 200, "system": 256, "code": 256, "display": 256}
 
 
 def upgrade() -> None:
@@ -33,7 +33,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove the tables with all they hold."""
-    rollups = ("days_rolled_up", "reasons_by_day", "rules_by_day", "latency_by_day", "answers_by_day")
+    rollups = ("days_rolled_up", "usage_reasons", "usage_rules", "usage_latency", "usage_answers")
     for table in ("chores", *rollups, "unknown_codes", "override_marks"):
         op.drop_table(table)
 
@@ -65,12 +65,12 @@ def _rollups() -> None:
     kinds = ("patient_incomplete", "conditions_incomplete", "medications_incomplete", "history_incomplete")
     said = ("cards", "accepted", "overridden")
     fates = ("decisions", "fired", "shown", "silent", "withheld", "respected", "incomplete")
-    _by_day("answers_by_day", (), (*counts, *kinds, *said))
-    _by_day("latency_by_day", ("band",), ("decisions",))
-    _by_day("rules_by_day", ("rule", "version"), (*fates, *said))
+    _usage("usage_answers", (), (*counts, *kinds, *said))
+    _usage("usage_latency", ("band",), ("decisions",))
+    _usage("usage_rules", ("rule", "version"), (*fates, *said))
     reasons = (*_PLACE, "rule", "version", "system", "code", "display", "overrides")
-    op.create_table("reasons_by_day", *(_column(name) for name in reasons))
-    op.create_index("ix_reasons_by_day_day", "reasons_by_day", ["day"])
+    op.create_table("usage_reasons", *(_column(name) for name in reasons))
+    op.create_index("ix_usage_reasons_span_day", "usage_reasons", ["span", "day"])
     op.create_table(
         "days_rolled_up",
         sa.Column("day", sa.Date(), nullable=False),
@@ -80,7 +80,7 @@ def _rollups() -> None:
     )
 
 
-def _by_day(name: str, key: Iterable[str], counts: Iterable[str]) -> None:
+def _usage(name: str, key: Iterable[str], counts: Iterable[str]) -> None:
     keys = (*_PLACE, *key)
     op.create_table(name, *(_column(column) for column in (*keys, *counts)), sa.PrimaryKeyConstraint(*keys, name=f"pk_{name}"))
 
