@@ -15,7 +15,7 @@ from cds_service.fhir_reads.searches import Prefetch, Window
 from cds_service.hooks.answer import as_json
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.discovery import ServiceDescription
-from cds_service.service import ClientWishes, Decision, Pack, Wishes, decide
+from cds_service.service import ClientWishes, Decision, Overrides, Pack, Wishes, decide
 
 Clock = Callable[[], datetime]
 ANYBODY: Final = ClientWishes()
@@ -56,6 +56,8 @@ class PackAdvisor:
     clock: Clock = system_clock
     site_packs: Mapping[str, Pack] = field(default_factory=dict)
     record: Record = no_record
+    overrides: Overrides | None = None
+    """Where the site respects overrides: what clinicians overrode. Nothing but advice asks it."""
     reads: FhirReads | None = None
     """Reads what prefetch left out; without it prefetch is all there is."""
     refuses_without_data: bool = False
@@ -73,7 +75,8 @@ class PackAdvisor:
     def advise(self, call: HookCall, client: ClientWishes) -> Mapping[str, Any]:
         """Answer one call as its client wishes."""
         started = time.perf_counter()
-        decision = self.decide(call, client)
+        heeding = replace(self, wishes=replace(self.wishes, overrides=self.overrides)) if self.overrides else self
+        decision = heeding.decide(call, client)
         self.record(decision, call, self.clock(), (time.perf_counter() - started) * 1000)
         return answer_of(decision)
 

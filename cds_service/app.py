@@ -20,7 +20,7 @@ from cds_service.memory import open_memory
 from cds_service.metrics import Metrics
 from cds_service.observe import CallRecord, log_call, log_error, log_refusal, write_log_to
 from cds_service.pack import read_packs
-from cds_service.service import Wishes
+from cds_service.service import Overrides, Wishes
 from cds_service.settings import Settings, read_settings
 from cds_service.store.engine import Store
 from cds_service.store.lookup import find_decision
@@ -101,7 +101,7 @@ def from_environment() -> Flask:
     write_log_to(level=settings.log_level)
     metrics = Metrics()
     memory = open_memory(settings, lambda: caller(settings), metrics.decisions())
-    advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder), metrics)
+    advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder), metrics, memory.overrides)
     return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor, memory.store), metrics)
 
 
@@ -122,7 +122,9 @@ def caller(settings: Settings) -> Caller:
     return Caller(name, site or settings.site, (request.view_args or {}).get("service_id", ""))
 
 
-def advisor_for(settings: Settings, record: Record = no_record, metrics: Metrics | None = None) -> PackAdvisor:
+def advisor_for(
+    settings: Settings, record: Record = no_record, metrics: Metrics | None = None, overrides: Overrides | None = None
+) -> PackAdvisor:
     """Load rules, cards and terminology of the settings' folders into an advisor, for every site of the client registry."""
     registry = registry_in_force(settings)
     sites = registry.sites() if registry else ()
@@ -133,6 +135,7 @@ def advisor_for(settings: Settings, record: Record = no_record, metrics: Metrics
         wishes_of(settings),
         site_packs={site: packs[site] for site in sites},
         record=record,
+        overrides=overrides,
         reads=reads_for(settings, metrics.tally("cds_fhir_reads_total") if metrics else None),
         refuses_without_data=settings.missing_data == "412",
     )

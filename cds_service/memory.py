@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Final
 
@@ -12,6 +13,7 @@ from cds_service.settings import Settings
 from cds_service.store.engine import Store, database_url
 from cds_service.store.feedback import FeedbackBook
 from cds_service.store.key import installation_key, passing_key
+from cds_service.store.marks import OverrideMarks
 from cds_service.store.recorder import Caller, Recorder
 from cds_service.store.replay import DatabaseReplayMemory
 from cds_service.store.writer import DecisionWriter
@@ -30,6 +32,8 @@ class Memory:
     tokens: DatabaseReplayMemory
     store: Store
     """Where decisions and feedback are read again."""
+    overrides: OverrideMarks | None = None
+    """What clinicians overrode, where the settings say that it is respected."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -57,5 +61,8 @@ def open_memory(settings: Settings, caller: Callable[[], Caller], tally: Tally |
         log_trouble("store", "no key of digests can be kept in CDS_DATA_DIR: digests of this process match no other's")
     writer = DecisionWriter(store, report=lambda what: log_trouble("store", what), tally=tally)
     tokens = Store(store.url, migrates=settings.migrate_database, is_durable=False, patience=_TOKEN_SECONDS)
-    recorder = Recorder(writer, key or passing_key(), caller, with_user=settings.record_users)
-    return Memory(recorder, FeedbackBook(store), DatabaseReplayMemory(tokens), store)
+    key = key or passing_key()
+    lasts = timedelta(hours=settings.override_hours)
+    recorder = Recorder(writer, key, caller, with_user=settings.record_users, override_lasts=lasts)
+    marks = OverrideMarks(store, key, lambda: caller().client) if settings.respect_overrides else None
+    return Memory(recorder, FeedbackBook(store), DatabaseReplayMemory(tokens), store, marks)

@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from cds_service.fhir.chart import Completeness
 from cds_service.hooks.call import HookCall
 from cds_service.service import Decision
-from cds_service.store.decisions import fate_of
+from cds_service.store.decisions import fate_of, fates_of
 from cds_service.tally import Tally
 
 _FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -60,7 +60,7 @@ METRICS: Final = (
             "rule": "a rule of the pack",
             "version": "its version",
             "severity": "`info`, `warning`, `critical`; empty for `incomplete`",
-            "fate": "`shown`, `silent`, `withheld`, `incomplete`",
+            "fate": "`shown`, `silent`, `withheld`, `overridden`, `incomplete`",
         },
     ),
     Metric(
@@ -123,12 +123,12 @@ class Metrics:
 
     def decision(self, decision: Decision, call: HookCall, made_at: datetime, ms: float) -> None:  # noqa: ARG002 - as advisor.Record
         """Count what one decision found, and what it could not see."""
-        shown = frozenset(id(finding) for finding in decision.shown)
+        fates = fates_of(decision)
         for outcome in decision.outcomes:
             if outcome.finding or outcome.state == "incomplete":
                 severity = outcome.finding.severity.word if outcome.finding else ""
                 rule = outcome.rule
-                self._counters["cds_findings_total"].labels(rule.id, str(rule.version), severity, fate_of(outcome, shown)).inc()
+                self._counters["cds_findings_total"].labels(rule.id, str(rule.version), severity, fate_of(outcome, fates)).inc()
         for kind, state in decision.completeness.items():
             if state is not Completeness.COMPLETE:
                 self._counters["cds_incomplete_checks_total"].labels(kind.value, state.value).inc()

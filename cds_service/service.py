@@ -1,10 +1,10 @@
 """Floor 6: one function, `decide`, takes a call and a chart through facts, findings and cards; no I/O, no clock."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, Protocol
 
 from cds_service.cards import CardLibrary, CardOptions, ProfileName, make_grounded_cards
 from cds_service.facts.order import FactContext, order_facts
@@ -30,6 +30,16 @@ class Pack:
     context: FactContext
 
 
+class Overrides(Protocol):
+    """Knows what a clinician overrode; how it does that is not for this floor to know."""
+
+    def marks(self, call: HookCall, chart: Chart, findings: Sequence[Finding]) -> tuple[str, ...]:
+        """Return a mark for each finding, by which an override of it is recognised; empty where it must be shown whatever was said."""
+
+    def overridden(self, marks: Collection[str]) -> Collection[str]:
+        """Return those of the marks whose finding was overridden."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What site and client ask of an answer: language, client profile, and whether info findings show while drafting."""
@@ -38,6 +48,8 @@ class Wishes:
     profile: ProfileName = "standard"
     info_at_order_select: bool = False
     with_trace: bool = False
+    overrides: Overrides | None = None
+    """Where the site respects overrides: what was overridden is not said again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,10 @@ class Decision:
     """For each card, the findings that it tells of."""
     facts: tuple[OrderFacts, ...] = ()
     """What was read of each draft that was judged, in the order sent."""
+    overridden: tuple[Finding, ...] = ()
+    """Findings that were not shown because a clinician had overridden them before."""
+    marks: tuple[tuple[str, str], ...] = ()
+    """Mark and card uuid of each finding shown whose override is to be respected; nobody can tell patient or order from a mark."""
 
 
 def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes, new_id: Callable[[], str] | None = None) -> Decision:
@@ -82,7 +98,11 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
     chart = texts_read(chart, pack.context.drug_words, today)
     orders = [order_facts(index, chart, pack.context, today) for index in sorted(chart.selected)]
     outcomes = tuple(outcome for facts in orders for outcome in _judge(call.hook, facts, pack.rulebook, today, wishes))
-    shown = tuple(_to_show(outcomes, call.hook, wishes))
+    speaking = tuple(_to_show(outcomes, call.hook, wishes))
+    marks = _marks(call, chart, speaking, wishes)
+    heard = frozenset(wishes.overrides.overridden(marks.keys()) if wishes.overrides else ())
+    silenced = frozenset(finding for mark in heard for finding in marks.get(mark, ()))
+    shown = tuple(finding for finding in speaking if id(finding) not in silenced)
     options = CardOptions(
         language=wishes.language,
         profile=wishes.profile,
@@ -103,6 +123,8 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
         cards=tuple(card for card, _ in written),
         grounds=tuple(findings for _, findings in written),
         facts=tuple(orders),
+        overridden=tuple(finding for finding in speaking if id(finding) in silenced),
+        marks=tuple(_marks_of_cards(marks, written)),
     )
 
 
@@ -122,6 +144,23 @@ def _to_show(outcomes: Iterable[Outcome], hook: str, wishes: Wishes) -> Iterable
         if finding.severity is Severity.INFO and hook == "order-select" and not wishes.info_at_order_select:
             continue
         yield finding
+
+
+def _marks(call: HookCall, chart: Chart, findings: Sequence[Finding], wishes: Wishes) -> Mapping[str, Collection[int]]:
+    """Return the findings (by identity) of each mark; none where overrides are not respected."""
+    found: dict[str, set[int]] = {}
+    for finding, mark in zip(findings, wishes.overrides.marks(call, chart, findings) if wishes.overrides else (), strict=False):
+        if mark:
+            found.setdefault(mark, set()).add(id(finding))
+    return found
+
+
+def _marks_of_cards(marks: Mapping[str, Collection[int]], written: Iterable[tuple[Card, Sequence[Finding]]]) -> Iterable[tuple[str, str]]:
+    """Pair the marks with the cards that tell of their findings; a critical card is shown again as a whole, so it has none."""
+    for card, findings in written:
+        told = {id(finding) for finding in findings}
+        if card.indicator != Severity.CRITICAL.word:
+            yield from ((mark, card.uuid) for mark, ids in marks.items() if not told.isdisjoint(ids))
 
 
 def _random_id() -> str:

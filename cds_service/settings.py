@@ -193,6 +193,18 @@ class Settings(BaseSettings):
     record_users: bool = _setting(
         "Keep with each decision which clinician asked (`Practitioner/…`), for the feedback export", "`true` or `false`", default=True
     )
+    respect_overrides: bool = _setting(
+        "Do not repeat what a clinician has overridden, for the same order in the same encounter ([store](store.md)); critical cards are always shown",
+        "`true` or `false`",
+        default=False,
+    )
+    override_hours: int = _setting(
+        "Hours for which an override is respected, from the time at which the card was shown",
+        "a whole number from 1 to 720",
+        default=24,
+        ge=1,
+        le=720,
+    )
     keep_decisions_days: int = _setting(
         "Days after which `cds-service store prune` deletes decisions and feedback; 0 keeps them for ever",
         "a whole number from 0 to 36500",

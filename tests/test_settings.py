@@ -73,6 +73,8 @@ def test_without_variables_the_defaults_are_in_force() -> None:
         "database_url": SecretStr(""),
         "migrate_database": True,
         "record_users": True,
+        "respect_overrides": False,
+        "override_hours": 24,
         "keep_decisions_days": 0,
         "keep_comments_days": 90,
     }
@@ -116,6 +118,8 @@ def test_each_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "CDS_DATABASE_URL": "postgresql://u:secret@db.example.org:5432/cds",
         "CDS_MIGRATE_DATABASE": "false",
         "CDS_RECORD_USERS": "false",
+        "CDS_RESPECT_OVERRIDES": "true",
+        "CDS_OVERRIDE_HOURS": "720",
         "CDS_KEEP_DECISIONS_DAYS": "36500",
         "CDS_KEEP_COMMENTS_DAYS": "1",
     }
@@ -159,6 +163,8 @@ def test_each_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "database_url": SecretStr("postgresql://u:secret@db.example.org:5432/cds"),
         "migrate_database": False,
         "record_users": False,
+        "respect_overrides": True,
+        "override_hours": 720,
         "keep_decisions_days": 36500,
         "keep_comments_days": 1,
     }

@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
@@ -17,7 +17,7 @@ from cds_service.hooks.call import HookCall
 from cds_service.rulebook.types import Outcome, Status
 from cds_service.service import Decision
 from cds_service.store.engine import insert_new
-from cds_service.store.schema import cards, decisions, findings
+from cds_service.store.schema import cards, decisions, findings, override_marks
 
 Row = dict[str, Any]
 _STAFF: Final = ("Practitioner/", "PractitionerRole/")
@@ -33,21 +33,24 @@ class Occasion:
     client: str = ""
     site: str = ""
     service: str = ""
+    override_lasts: timedelta = timedelta()
+    """How long an override of what was shown is respected."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRows:
-    """One decision as rows of the tables decisions, cards and findings."""
+    """One decision as rows of the tables decisions, cards, findings and override_marks."""
 
     decision: Row
     cards: tuple[Row, ...]
     findings: tuple[Row, ...]
+    marks: tuple[Row, ...] = ()
 
 
 def decision_rows(decision: Decision, call: HookCall, occasion: Occasion, key: bytes, *, with_user: bool = True) -> DecisionRows:
     """Write a decision as rows; `key` is the installation's own, without which the digest tells nothing."""
     told_by = {id(finding): card.uuid for card, grounds in zip(decision.cards, decision.grounds, strict=True) for finding in grounds}
-    shown = frozenset(id(finding) for finding in decision.shown)
+    fates = fates_of(decision)
     row = {
         "id": decision.id,
         "time": occasion.time,
@@ -65,8 +68,10 @@ def decision_rows(decision: Decision, call: HookCall, occasion: Occasion, key: b
     sent = (
         {"uuid": card.uuid, "decision": decision.id, "position": n, "indicator": card.indicator} for n, card in enumerate(decision.cards)
     )
-    told = filter(None, (_finding(outcome, decision.id, told_by, shown) for outcome in decision.outcomes))
-    return DecisionRows(row, tuple(sent), tuple({**one, "position": n} for n, one in enumerate(told)))
+    told = filter(None, (_finding(outcome, decision.id, told_by, fates) for outcome in decision.outcomes))
+    expires = {"client": occasion.client[:200], "expires": occasion.time + occasion.override_lasts}
+    marks = tuple({"mark": mark, "card": card, **expires} for mark, card in decision.marks)
+    return DecisionRows(row, tuple(sent), tuple({**one, "position": n} for n, one in enumerate(told)), marks)
 
 
 def keep_decisions(connection: Connection, batch: Iterable[DecisionRows]) -> None:
@@ -76,6 +81,7 @@ def keep_decisions(connection: Connection, batch: Iterable[DecisionRows]) -> Non
         (decisions, [one.decision for one in batch]),
         (cards, list(chain.from_iterable(one.cards for one in batch))),
         (findings, list(chain.from_iterable(one.findings for one in batch))),
+        (override_marks, list(chain.from_iterable(one.marks for one in batch))),
     ):
         if rows:
             connection.execute(insert_new(connection, table), rows)
@@ -98,7 +104,7 @@ def _number(value: object) -> str:
     return str(value)
 
 
-def _finding(outcome: Outcome, decision: str, told_by: Mapping[int, str], shown: frozenset[int]) -> Row | None:
+def _finding(outcome: Outcome, decision: str, told_by: Mapping[int, str], fates: Mapping[int, str]) -> Row | None:
     """Write what one rule made of one order, if it fired or could not be judged."""
     finding, rule = outcome.finding, outcome.rule
     if finding is None and outcome.state != "incomplete":
@@ -110,15 +116,21 @@ def _finding(outcome: Outcome, decision: str, told_by: Mapping[int, str], shown:
         "site_override": rule.site_override[:400],
         "kind": rule.kind,
         "severity": finding.severity.word if finding else "",
-        "fate": fate_of(outcome, shown),
+        "fate": fate_of(outcome, fates),
         "card": told_by.get(id(finding), ""),
     }
 
 
-def fate_of(outcome: Outcome, shown: frozenset[int]) -> str:
-    """Name what became of a finding; `shown` are the identities of those that the answer tells of."""
+def fates_of(decision: Decision) -> Mapping[int, str]:
+    """Return by identity which findings were shown, and which were not repeated because they had been overridden."""
+    shown, overridden = (
+        dict.fromkeys(map(id, them), fate) for them, fate in ((decision.shown, "shown"), (decision.overridden, "overridden"))
+    )
+    return {**shown, **overridden}
+
+
+def fate_of(outcome: Outcome, fates: Mapping[int, str]) -> str:
+    """Name what became of a finding; `fates` is what `fates_of` its decision gives."""
     if outcome.finding is None:
         return "incomplete"
-    if id(outcome.finding) in shown:
-        return "shown"
-    return "silent" if outcome.rule.status is Status.SILENT else "withheld"
+    return fates.get(id(outcome.finding)) or ("silent" if outcome.rule.status is Status.SILENT else "withheld")
