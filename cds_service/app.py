@@ -102,15 +102,21 @@ def from_environment() -> Flask:
     metrics = Metrics()
     memory = open_memory(settings, lambda: caller(settings), metrics.decisions())
     advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder), metrics, memory.overrides)
-    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor, memory.store), metrics)
+    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor, settings, memory.store), metrics)
 
 
-def sources_of(advisor: PackAdvisor, store: Store | None = None) -> Sources:
+def sources_of(advisor: PackAdvisor, settings: Settings, store: Store | None = None) -> Sources:
     """Give the workbench what it shows; without a store it shows no past decision."""
+    change_log = settings.rules_dir.parent / "CHANGELOG.md"
+
+    def changes() -> str:
+        return change_log.read_text(encoding="utf-8") if change_log.is_file() else ""
+
     return Sources(
         pack=lambda: advisor.pack,
         explain=advisor.explain,
         today=advisor.today,
+        changes=changes,
         find_decision=partial(find_decision, store) if store else None,
     )
 

@@ -187,7 +187,7 @@ def test_markdown_is_rendered_and_markup_in_it_is_not() -> None:
 def test_nothing_of_a_pasted_request_is_recorded_or_logged(pack: Pack, caplog: pytest.LogCaptureFixture) -> None:
     recorded: list[object] = []
     advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON_THERE, record=lambda *decision: recorded.append(decision))
-    client = create_app(Settings(), advisor, sources=sources_of(advisor)).test_client()
+    client = create_app(Settings(), advisor, sources=sources_of(advisor, Settings())).test_client()
     request = json.loads(json.dumps(CONFLICT).replace("p1", "secret-patient"))
     with caplog.at_level(logging.DEBUG):
         assert client.post("/workbench", data=posted(request)).status_code == 200
@@ -204,7 +204,7 @@ def test_the_workbench_reads_no_fhir_server(pack: Pack) -> None:
 
     advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON_THERE, reads=NeverAsked())  # type: ignore[arg-type]
     request = {**call(order(LDN_CAPSULE, dosage(4.5)), prefetch={"conditions": ...}), "fhirServer": "http://127.0.0.1:1/fhir"}
-    client = create_app(Settings(), advisor, sources=sources_of(advisor)).test_client()
+    client = create_app(Settings(), advisor, sources=sources_of(advisor, Settings())).test_client()
     page = client.post("/workbench", data=posted(request))
     assert page.status_code == 200
     assert "Missing" in page.text
@@ -247,6 +247,11 @@ def test_json_is_laid_out_with_the_digits_that_were_sent(bench: FlaskClient) -> 
 
 def test_days_of_a_sample_are_counted_from_the_day_it_is_looked_at(pack: Pack) -> None:
     advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON_THERE.replace(year=2031))
-    page = create_app(Settings(), advisor, sources=replace(sources_of(advisor))).test_client().get("/workbench?sample=large-step").text
+    page = (
+        create_app(Settings(), advisor, sources=replace(sources_of(advisor, Settings())))
+        .test_client()
+        .get("/workbench?sample=large-step")
+        .text
+    )
     assert "2031-11-22" in page
     assert "Size of the step" in page

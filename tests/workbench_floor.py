@@ -19,4 +19,5 @@ NOON_THERE = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
 def bench_with(pack: Pack, change: Callable[[Sources], Sources] = replace, settings: Settings | None = None) -> Flask:
     """Make the application with its workbench; `change` puts other sources in the place of the real ones."""
     advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON_THERE)
-    return create_app(settings or Settings(), advisor, sources=change(sources_of(advisor)))
+    wanted = settings or Settings()
+    return create_app(wanted, advisor, sources=change(sources_of(advisor, wanted)))

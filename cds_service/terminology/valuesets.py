@@ -80,6 +80,12 @@ class TableConditionIndex:
         texts = {concept.text, *(coding.display for coding in concept.codings)}
         return self._by_name(text for text in texts if text and not text.isspace())
 
+    def listed(self, valueset: str) -> Iterator[tuple[str, Member, bool]]:
+        """Give each code of a set with its system, and whether all codes below it count too."""
+        for table, is_prefix in ((self._exact, False), (self._prefixes, True)):
+            for (system, _), members in table.items():
+                yield from ((system, member, is_prefix) for member in members if member.valueset.id == valueset)
+
     def _members(self, coding: Coding) -> Iterator[Member]:
         system = self._systems.of(coding) if coding.system else self._shaped(coding.code)
         code = system.normal(coding.code) if system else ""

@@ -2,7 +2,9 @@
 
 from flask import Blueprint
 
+from cds_service.web.workbench.attributes import add_attributes
 from cds_service.web.workbench.decisions import add_decisions
+from cds_service.web.workbench.rules import add_rules
 from cds_service.web.workbench.shell import Shell, shell_of
 from cds_service.web.workbench.sources import Sources
 from cds_service.web.workbench.try_it import add_try_it
@@ -17,4 +19,6 @@ def workbench(sources: Sources, public_url: str = "") -> Blueprint:
     shell.serve(blueprint)
     add_try_it(blueprint, shell, sources)
     add_decisions(blueprint, shell, sources)
+    add_rules(blueprint, shell, sources)
+    add_attributes(blueprint, shell, sources)
     return blueprint

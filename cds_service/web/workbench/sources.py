@@ -20,5 +20,7 @@ class Sources:
     explain: Explain
     today: Callable[[], date]
     """The day at the site of the settings."""
+    changes: Callable[[], str]
+    """The change log that lies beside the folder of rules; empty where there is none."""
     find_decision: Callable[[str], object | None] | None = None
     """Finds a stored decision by its id (a `store.lookup.StoredDecision`; StoreUnavailable); None where there is no store."""
