@@ -224,7 +224,7 @@ def test_rules_that_fired_stand_first_and_the_others_say_why_not(pack: Pack) -> 
     rules = rule_views(decided(pack, SAMPLES["standard-dose-on-tramadol"]))
     assert [rule.severity for rule in rules[:3]] == ["critical", "warning", "info"]
     assert rules[0].fate == "on a card"
-    assert {rule.id: rule.why for rule in rules}["off-label-low-dose"] == "daily dose at most low dose top (6 mg/d)? No: 50 mg/d"
+    assert {rule.id: rule.why for rule in rules}["off-label-low-dose"] == "highest daily dose at most low dose top (6 mg/d)? No: 50 mg/d"
     assert all(rule.why for rule in rules if rule.state == "quiet")
 
 
