@@ -40,6 +40,7 @@ docs: $(VENV)/.dev
 	$(RUN) settings --markdown >> docs/settings.md
 	$(RUN) schema write
 	$(BIN)/python -m tests.specification > docs/specification.md
+	$(BIN)/python -m tests.reliability > docs/reliability.md
 	$(BIN)/python -m tests.explained
 	$(BIN)/python -m tests.golden
 	$(BIN)/python -m tests.operations_docs

@@ -1,18 +1,41 @@
-"""10,000 mixed requests from 50 threads against a running service: `python -m benchmarks.promises [COUNT]`; ends by itself.
+"""What the promises cost, measured on a running service: `python -m benchmarks.promises [COUNT]`; ends by itself.
 
-Prints how many answers were a 5xx or differed from the answer at rest, and requests a second. The service is started here,
-on loopback, and stopped at the end.
+10,000 mixed requests from 50 threads; senders of a byte at a time; calls that hang on a FHIR server; large bodies; every fault of a FHIR
+server. The service is started here, on loopback, and stopped at the end. docs/reliability.md quotes what is printed.
 """
 
+import json
+import socket
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from tests.clinic import ALCOHOL, FIBROMYALGIA, LDN_CAPSULE, METFORMIN, OXYCODONE, TABLET_50, Json, call, condition, dosage, listed, order
+from tests.clinic import (
+    ALCOHOL,
+    DAILY,
+    FIBROMYALGIA,
+    LDN_CAPSULE,
+    METFORMIN,
+    OXYCODONE,
+    TABLET_50,
+    Json,
+    bundle,
+    call,
+    condition,
+    dosage,
+    listed,
+    order,
+)
+from tests.fhir_reads_floor import without
 from tests.golden import golden_text
-from tests.promises_floor import Running, running
+from tests.misbehaving_server import misbehaving, silence
+from tests.promises_floor import SIGN, Running, conflict, running
+from tests.test_fhir_reads_faults import MISBEHAVIOUR
 
 CALLS: list[Json] = [
     call(order(TABLET_50, dosage(50)), conditions=[condition(ALCOHOL)]),
@@ -21,19 +44,89 @@ CALLS: list[Json] = [
     call(order(METFORMIN, dosage(500)), medications=[listed(METFORMIN) for _ in range(40)]),
     call(order(TABLET_50), prefetch={"conditions": 5, "activeMedications": ...}),
 ]
+HEAD = f"POST {SIGN} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n".encode()
 
 
 def main(count: int) -> None:
     """Run and print the figures."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as service:
-        at_rest = [golden_text(service.advice(request)) for request in CALLS]
-        started = time.perf_counter()
-        with ThreadPoolExecutor(50) as threads:
-            answers = list(threads.map(lambda number: _answer(service, number), range(count)))
-        seconds = time.perf_counter() - started
-        failed = sum(answer is None for answer in answers)
-        differing = sum(answer is not None and answer != at_rest[number % len(CALLS)] for number, answer in enumerate(answers))
-        print(f"{count} requests, 50 threads: {failed} without a 200, {differing} other than at rest, {count / seconds:.0f} a second")
+        for request in CALLS:
+            service.advice(request)
+        print(f"refused: {seconds_of(lambda: service.post(b' ' * (1 << 26))):.2f} s", flush=True)
+        body = json.dumps(large())
+        print(f"large: {seconds_of(lambda: service.ask(body)):.2f} s", flush=True)
+        for number in (60, 300, 1000):
+            print(f"slow: {number} senders of a byte at a time: slowest of 40 others {among_slow(service, number):.2f} s", flush=True)
+        print(f"hanging: {among_hanging(service):.2f} s", flush=True)
+        print(f"fault: {max(faults(service)):.2f} s", flush=True)
+        print(f"mixed: {mixed(service, count)}", flush=True)
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def large() -> Json:
+    """A body of 4 MB with 10,000 entries, an opioid the last of them."""
+    many = [listed(METFORMIN, id=f"m-{number}", note=[{"text": "x" * 100}]) for number in range(9_999)]
+    opioid = listed(OXYCODONE, dosage(5, "mg", DAILY), supply=30)
+    return call(order(TABLET_50, dosage(50)), prefetch={"activeMedications": bundle([*many, opioid])})
+
+
+def among_slow(service: Running, number: int) -> float:
+    """Return the slowest of 40 honest calls while so many clients send a byte at a time."""
+    stop = threading.Event()
+    with ExitStack() as opened:
+        slow = [opened.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=30)) for _ in range(number)]
+        for one in slow:
+            one.sendall(HEAD)
+        dripping = threading.Thread(target=drip, args=(slow, stop))
+        dripping.start()
+        opened.callback(dripping.join)
+        opened.callback(stop.set)
+        return max(seconds_of(lambda: service.advice(conflict())) for _ in range(40))
+
+
+def drip(connections: list[socket.socket], stop: threading.Event) -> None:
+    """Send a byte on every connection, again and again."""
+    while not stop.wait(0.1):
+        for one in connections:
+            with suppress(OSError):
+                one.sendall(b" ")
+
+
+def among_hanging(service: Running) -> float:
+    """Return the slowest of 20 calls that need no read while 60 wait for a silent FHIR server."""
+    with misbehaving(silence) as server, ThreadPoolExecutor(60) as waiting:
+        for _ in range(60):
+            waiting.submit(service.advice, without(conflict(), server=server.base))
+        time.sleep(0.3)
+        return max(seconds_of(lambda: service.advice(CALLS[3])) for _ in range(20))
+
+
+def faults(service: Running) -> list[float]:
+    """Return how long a call took for each misbehaviour of a FHIR server."""
+    taken = []
+    for _, behave, _ in MISBEHAVIOUR:
+        with misbehaving(behave) as server:
+            request = without(conflict(), server=server.base)
+            taken.append(seconds_of(lambda request=request: service.advice(request)))  # type: ignore[misc]
+    return taken
+
+
+def mixed(service: Running, count: int) -> str:
+    """Send mixed requests from 50 threads, and compare each answer with that at rest."""
+    at_rest = [golden_text(service.advice(request)) for request in CALLS]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(lambda number: _answer(service, number), range(count)))
+    seconds = time.perf_counter() - started
+    failed = sum(answer is None for answer in answers)
+    differing = sum(answer is not None and answer != at_rest[number % len(CALLS)] for number, answer in enumerate(answers))
+    return f"{count} requests, 50 threads: {failed} without a 200, {differing} other than at rest, {count / seconds:.0f} a second"
 
 
 def _answer(service: Running, number: int) -> str | None:

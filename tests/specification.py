@@ -58,8 +58,11 @@ PUBLISHED = (
         "shall",
         "Over HTTPS",
         state="in part",
-        remark="The connection is the operator's choice: TLS at the service or at a proxy before it. Plain HTTP is refused nowhere, because the service cannot see what stands before it; `clients check` remarks a public address without encryption.",
-        shown_by=("test_clients_registry.py::test_a_public_address_without_encryption_is_remarked",),
+        remark="TLS at the service (`CDS_TLS_CERTIFICATE_FILE`) or at a proxy before it. Plain HTTP is refused nowhere, because the service cannot see what stands before it; `clients check` remarks a public address without encryption.",
+        shown_by=(
+            "test_listening.py::test_the_service_answers_over_https_and_not_over_http",
+            "test_clients_registry.py::test_a_public_address_without_encryption_is_remarked",
+        ),
     ),
     R(
         "3",

@@ -67,6 +67,12 @@ def test_the_shipped_pack_passes_both_commands() -> None:
     assert (result.exit_code, result.stdout) == (0, "")
 
 
+def test_away_from_a_checkout_the_shipped_rules_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(check, [])
+    assert (ended.exit_code, "does not exist" in ended.output) == (0, False)
+
+
 def test_a_sound_pack_passes_both_commands(folder: Path) -> None:
     assert run(check, folder, "--today", "2026-11-22") == (0, "", "0 problems, 0 warnings\n")
     assert run(rules.test, folder) == (0, "", "7 cases, 0 failed\n")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 
@@ -16,10 +16,11 @@ from cds_service.rulebook.rulebook import Rulebook, load_rulebook
 from cds_service.rulebook.running import CaseResult
 from cds_service.rulebook.schema import schema_text, with_tables
 from cds_service.rulebook.vocabulary import Vocabulary
-from cds_service.settings import read_settings
+from cds_service.settings import default_pack_dir, read_settings
 
 FOUND: Final = 1
 """Exit code: something is wrong in the files or a case fails; 2 means that the command could not do its work."""
+_DEFAULT: Final = "the folder of this name here, else the shipped one"
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -46,13 +47,22 @@ def _load(rules: Path, cards: Path, site: str) -> Rulebook:
     return load_rulebook(texts, vocabulary_of(texts, _texts(cards)), site, root=rules.as_posix())
 
 
+def _here_or_shipped(name: Literal["rules", "cards"]) -> Path:
+    """Take the folder beside whoever asks, so that messages name its files as editors do, else the one that is in force."""
+    return Path(name) if Path(name).is_dir() else default_pack_dir(name)
+
+
 def _folders(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that name the files to a command."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Write JSON instead of one line for each problem."),
         click.option("--site", default="", help="Name of a file in rules/sites whose changes are in force."),
-        click.option("--cards", type=_FOLDER, default=Path("cards"), show_default=True, help="Folder of the card files."),
-        click.option("--rules", type=_FOLDER, default=Path("rules"), show_default=True, help="Folder of the rules."),
+        click.option(
+            "--cards", type=_FOLDER, default=lambda: _here_or_shipped("cards"), show_default=_DEFAULT, help="Folder of the card files."
+        ),
+        click.option(
+            "--rules", type=_FOLDER, default=lambda: _here_or_shipped("rules"), show_default=_DEFAULT, help="Folder of the rules."
+        ),
     ):
         command = option(command)
     return command
