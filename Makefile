@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN := $(BIN)/python -m cds_service
 CALL ?= fixtures/calls/sandbox-order-sign.json
 
-.PHONY: help serve test check demo docs lock clean
+.PHONY: help serve test check demo docs screenshots lock clean
 
 help:
 	@echo "make serve   start the service (settings: docs/settings.md)"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   linters, types, floors, rule and case files"
 	@echo "make demo    print the cards of a recorded request (CALL=file)"
 	@echo "make docs    write the generated parts of docs/"
+	@echo "make screenshots   take the pictures of docs/images again (needs Chromium)"
 	@echo "make lock    resolve the dependencies again (needs uv)"
 	@echo "make clean   remove what the other commands made"
 
@@ -44,6 +45,9 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.explained
 	$(BIN)/python -m tests.golden
 	$(BIN)/python -m tests.operations_docs
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.screenshots
 
 # Hashes only, without addresses of package indexes: each machine uses its own. The extras stay in: pip 23 takes `coverage[toml]`,
 # which another package asks for, as unpinned where the lock says `coverage` alone.

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from werkzeug.serving import make_server
 
 ROOT: Final = Path(__file__).parent.parent
-SCREENSHOTS: Final = Path(os.environ.get("CDS_TEST_SCREENSHOTS") or ROOT / "build/screenshots")
+SCREENSHOTS: Final = Path(os.environ.get("SCREENSHOTS_DIR") or ROOT / "build/screenshots")
 """Where the pictures of a run go: CI keeps them, git does not."""
 DESKTOP: Final = (1280, 900)
 PHONE: Final = (390, 844)

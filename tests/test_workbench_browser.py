@@ -37,7 +37,7 @@ def test_the_first_page_is_without_fault(person: Reader) -> None:
 def test_each_sample_is_without_fault(sample: str, person: Reader) -> None:
     page = person.open(f"/workbench?sample={sample}")
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-    assert person.faults(".answer") == []
+    assert person.faults(".ehr") == []
     person.picture(sample)
 
 

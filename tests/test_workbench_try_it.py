@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from cds_service.service import ClientWishes, Decision, Pack, Wishes
 from cds_service.settings import Settings
 from cds_service.web.workbench.card_view import changes, markdown
 from cds_service.web.workbench.order_form import mistakes, request_of, sent_form
-from cds_service.web.workbench.reason_view import rule_views
+from cds_service.web.workbench.reason_view import order_views, rule_views
 from cds_service.web.workbench.samples import Sample, read_samples, samples_file
 from cds_service.web.workbench.try_it import laid_out
 from tests.clinic import FIBROMYALGIA, LDN_CAPSULE, OXYCODONE, TODAY, call, condition, dosage, listed, order
@@ -228,9 +229,23 @@ def test_rules_that_fired_stand_first_and_the_others_say_why_not(pack: Pack) -> 
     assert all(rule.why for rule in rules if rule.state == "quiet")
 
 
+def test_a_trace_names_the_medicine_that_it_looks_at_and_what_each_line_rests_on(bench: FlaskClient) -> None:
+    page = bench.get("/workbench?sample=soon-after-buprenorphine").text
+    assert re.search(r"<code>exposure 0</code> <span class=.found.>Suboxone", page)
+    assert re.search(r"<code>is_current is true</code>.*prefetch.recentMedications.entry\[0\] MedicationRequest/medicine-1", page)
+
+
 def test_information_that_waits_for_the_signature_says_so(pack: Pack) -> None:
     fates = {rule.id: rule.fate for rule in rule_views(decided(pack, SAMPLES["while-drafting"]))}
     assert fates["opioid-conflict"] == "on a card"
+
+
+def test_doses_and_ages_are_written_in_words(pack: Pack) -> None:
+    [order_view] = order_views(decided(pack, SAMPLES["standard-dose-on-tramadol"]))
+    values = {fact.name: fact.value for fact in order_view.facts}
+    assert (values["daily dose"], values["age"], values["is first"]) == ("50 mg a day", "51 years", "yes")
+    assert values["time on previous dose"] == "no earlier order"
+    assert order_view.exposures[0]["days_since_last_dose"].value == "0 days"
 
 
 def test_the_difference_of_two_resources_names_each_element() -> None:

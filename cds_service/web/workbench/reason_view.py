@@ -20,7 +20,7 @@ _STATES: Final = ("fired", "incomplete", "held", "quiet")
 _ANSWERS: Final = {"true": "yes", "false": "no", "unknown": "not known"}
 _TYPES: Final[tuple[FactType, ...]] = ("quantity", "words", "text", "truth")
 """Facts in the order in which a reader looks for them."""
-_UNITS: Final = ((re.compile(r" mg/d\b"), " mg a day"), (re.compile(r" d\b"), " days"), (re.compile(r" a\b"), " years"))
+_UNITS: Final = {"mg/d": "mg a day", "d": "days", "a": "years"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,9 @@ def value_in_words(value: Value) -> str:
         return _REASONS.get(value.reason, value.reason.replace("-", " ")) + (f" ({value.missing} not read)" if value.missing else "")
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = found(value)
-    for unit, words in _UNITS if isinstance(value, QuantityRange) else ():
-        text = unit.sub(words, text)
-    return text
+    if isinstance(value, QuantityRange) and value.unit in _UNITS:
+        return found(value).removesuffix(value.unit) + _UNITS[value.unit]
+    return found(value)
 
 
 def in_words(asked: str) -> str:
@@ -126,7 +125,7 @@ def _rank(rule: RuleView) -> tuple[int, int]:
 
 
 def _rule(outcome: Outcome, decision: Decision) -> RuleView:
-    lines = nested(outcome.trace)
+    lines = nested(outcome.trace, _names(outcome.order, decision))
     finding = outcome.finding
     return RuleView(
         outcome.rule.id,
@@ -152,8 +151,14 @@ def _fate(outcome: Outcome, decision: Decision) -> str:
     return "not shown yet: information waits for the signature"
 
 
-def nested(trace: Sequence[TraceLine]) -> tuple[Line, ...]:
-    """Put the lines of a trace under each other by their depth."""
+def _names(order: str, decision: Decision) -> dict[str, str]:
+    """Name what stands beside an order, by the heading that a trace gives it."""
+    facts = next((facts for facts in decision.facts if facts.order == order), None)
+    return {f"exposure {number}": value_in_words(item["name"].value) for number, item in enumerate(facts.exposures if facts else ())}
+
+
+def nested(trace: Sequence[TraceLine], names: Mapping[str, str]) -> tuple[Line, ...]:
+    """Put the lines of a trace under each other by their depth; `names` tells which medicine a heading stands for."""
     lines: list[Line] = []
     start = 0
     while start < len(trace):
@@ -161,7 +166,8 @@ def nested(trace: Sequence[TraceLine]) -> tuple[Line, ...]:
         end = start + 1
         while end < len(trace) and trace[end].depth > head.depth:
             end += 1
-        lines.append(Line(head.asked, head.answer, head.found, head.rests_on, nested(trace[start + 1 : end])))
+        found_there = head.found or names.get(head.asked, "")
+        lines.append(Line(head.asked, head.answer, found_there, head.rests_on, nested(trace[start + 1 : end], names)))
         start = end
     return tuple(lines)
 
