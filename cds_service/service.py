@@ -136,12 +136,16 @@ def _judge(hook: str, facts: OrderFacts, rulebook: Rulebook, today: date, wishes
 
 
 def _to_show(outcomes: Iterable[Outcome], hook: str, wishes: Wishes) -> Iterable[Finding]:
-    """Keep the findings of active rules; info findings wait for the signing, so that nothing is said twice."""
+    """Keep the findings of active rules; info findings wait for the signing, so that nothing is said twice.
+
+    What could not be checked never waits: without it an answer would look like one that found nothing.
+    """
     for outcome in outcomes:
         finding = outcome.finding
         if finding is None or outcome.rule.status is not Status.ACTIVE:
             continue
-        if finding.severity is Severity.INFO and hook == "order-select" and not wishes.info_at_order_select:
+        is_advice = finding.severity is Severity.INFO and finding.rule.kind != "incomplete"
+        if is_advice and hook == "order-select" and not wishes.info_at_order_select:
             continue
         yield finding
 

@@ -9,6 +9,7 @@ from tests.clinic import (
     AGONIST_THERAPY,
     ALCOHOL,
     DAILY,
+    EMBEDA,
     LONG_TERM_OPIOID,
     METHADONE,
     OPIOID_USE_DISORDER,
@@ -234,3 +235,42 @@ def test_a_fish_is_no_opioid(text: str, answer: Answer) -> None:
 )
 def test_what_is_over_or_only_planned_is_no_caution(text: str, expected: set[tuple[str, str]], answer: Answer) -> None:
     assert told(answer(call(fifty(), conditions=[*AUD, condition(concept(text))]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("Chronic, continuous use of opioids", True),
+        ("Long-term opiate analgesic use", True),
+        ("Suboxone maintenance therapy", True),
+        ("Methadone maintenance", True),
+        ("Declined methadone maintenance", False),
+        ("No longer on methadone", False),
+    ],
+)
+def test_a_diagnosis_in_words_tells_of_opioids_unless_it_says_that_they_are_not_taken(text: str, is_told: bool, answer: Answer) -> None:  # noqa: FBT001
+    assert conflicts(answer(call(fifty(), conditions=[*AUD, condition(concept(text))]))) == ({CONFLICT_WARNING} if is_told else set())
+
+
+# --- what could not be checked ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize(("draft", "severity"), [(fifty(), "warning"), (oxycodone(), "info"), (order(EMBEDA), "info")])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"activeMedications": ..., "recentMedications": ...},
+        {"activeMedications": {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}},
+        {
+            "activeMedications": {
+                "resourceType": "Bundle",
+                "type": "searchset",
+                "link": [{"relation": "next", "url": "https://ehr.example/2"}],
+            }
+        },
+        {"activeMedications": 17},
+    ],
+)
+def test_a_list_that_was_not_read_is_told_at_either_hook(hook: str, draft: Json, severity: str, sent: Json, answer: Answer) -> None:
+    assert ("incomplete", severity) in told(answer(call(draft, conditions=AUD, hook=hook, prefetch=sent)))
