@@ -421,7 +421,7 @@ def test_an_incomplete_check_is_told_in_spanish(client: FlaskClient) -> None:
     request = call(fifty(), conditions=AUD, prefetch={"activeMedications": ..., "recentMedications": ...})
     (card,) = _in(client, "es", request)
     assert card["summary"] == (
-        "Orden de naltrexona no comprobada del todo; no se pudo leer entero: medicación actual, medicación terminada hace poco."
+        "Orden de naltrexona no comprobada del todo; no se pudo leer entero: medicación actual y medicación terminada hace poco."
     )
 
 
