@@ -10,6 +10,7 @@ from typing import Final
 from flask import Flask, Response, g, request
 
 from cds_service.advisor import PackAdvisor, Record, in_turn, no_record
+from cds_service.analytics.background import RollingUp
 from cds_service.clients.admission import registry_in_force, token_check
 from cds_service.clients.replay import ReplayMemory
 from cds_service.errors import SettingsRefused
@@ -18,7 +19,7 @@ from cds_service.fhir_reads.pool import FhirPool
 from cds_service.fhir_reads.reads import Bounds, FhirReads
 from cds_service.memory import open_memory
 from cds_service.metrics import Metrics
-from cds_service.observe import CallRecord, log_call, log_error, log_refusal, write_log_to
+from cds_service.observe import CallRecord, log_call, log_error, log_refusal, log_trouble, write_log_to
 from cds_service.pack import read_packs
 from cds_service.service import Overrides, Wishes
 from cds_service.settings import Settings, read_settings
@@ -101,7 +102,8 @@ def from_environment() -> Flask:
     write_log_to(level=settings.log_level)
     metrics = Metrics()
     memory = open_memory(settings, lambda: caller(settings), metrics.decisions())
-    advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder), metrics, memory.overrides)
+    rolling_up = RollingUp(memory.store, settings.zone, report=lambda what: log_trouble("store", what))
+    advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder, rolling_up.begin), metrics, memory.overrides)
     return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor, settings, memory.store), metrics)
 
 

@@ -21,7 +21,7 @@ from cds_service.settings import read_settings
 from cds_service.store.decisions import DecisionRows, keep_decisions
 from cds_service.store.engine import Store
 from cds_service.store.feedback import FeedbackBook, lines_since
-from cds_service.store.schema import cards, decisions, feedback, feedback_comments, feedback_reasons, findings, replay
+from cds_service.store.schema import cards, decisions, feedback, feedback_comments, feedback_reasons, findings, override_marks, replay
 from tests.conftest import NOON
 from tests.store_floor import DATABASES, database, rows, store_at
 from tests.test_store_writer import made
@@ -184,6 +184,8 @@ def fill(kept: Kept) -> None:
     kept.keep(FeedbackItem("new-card", "overridden", reasons=REASONS, comment="new"), at=datetime.now(UTC))
     tokens = [{"token": "old", "expires": OLD}, {"token": "new", "expires": datetime.now(UTC) + timedelta(hours=1)}]
     kept.store.write(lambda connection: connection.execute(replay.insert(), tokens))
+    mark = {"mark": "m", "card": "c", "client": "", "expires": OLD}
+    kept.store.write(lambda connection: connection.execute(override_marks.insert(), mark))
 
 
 def counts(store: Store) -> list[int]:
@@ -193,7 +195,7 @@ def counts(store: Store) -> list[int]:
 def test_a_dry_run_counts_and_deletes_nothing(kept: Kept) -> None:
     fill(kept)
     told = kept.run("store", "prune", "--dry-run", "--decisions-days", "90").splitlines()
-    assert told == [f"{table}: 1 would be deleted" for table in ("feedback_comments", "feedback", "decisions", "replay")]
+    assert told == [f"{table}: 1 would be deleted" for table in ("feedback_comments", "feedback", "decisions", "override_marks", "replay")]
     assert counts(kept.store) == [2, 2, 8, 2, 4, 2, 2]
 
 
@@ -206,7 +208,7 @@ def test_pruning_deletes_what_is_older_with_all_that_belongs_to_it(kept: Kept) -
 
 def test_by_default_comments_go_and_decisions_and_feedback_stay(kept: Kept) -> None:
     fill(kept)
-    assert kept.run("store", "prune").splitlines() == ["feedback_comments: 1 deleted", "replay: 1 deleted"]
+    assert kept.run("store", "prune").splitlines() == ["feedback_comments: 1 deleted", "override_marks: 1 deleted", "replay: 1 deleted"]
     assert counts(kept.store) == [2, 2, 8, 2, 4, 1, 1]
     assert [row["text"] for row in rows(kept.store, feedback_comments)] == ["new"]
 
@@ -214,7 +216,12 @@ def test_by_default_comments_go_and_decisions_and_feedback_stay(kept: Kept) -> N
 def test_settings_say_how_long_things_are_kept(kept: Kept) -> None:
     fill(kept)
     kept.variables |= {"CDS_KEEP_DECISIONS_DAYS": "99", "CDS_KEEP_COMMENTS_DAYS": "0"}
-    assert [line.partition(":")[0] for line in kept.run("store", "prune").splitlines()] == ["feedback", "decisions", "replay"]
+    assert [line.partition(":")[0] for line in kept.run("store", "prune").splitlines()] == [
+        "feedback",
+        "decisions",
+        "override_marks",
+        "replay",
+    ]
     assert kept.run("store", "prune", "--decisions-days", "101").splitlines()[0] == "feedback: 0 deleted"
 
 
@@ -229,7 +236,7 @@ def test_the_tables_are_brought_up_to_date_by_hand(kept: Kept) -> None:
     refused = CliRunner().invoke(commands, ["feedback", "export"], env=kept.variables)
     assert isinstance(refused.exception, StoreUnavailable)
     for _ in range(2):
-        assert kept.run("store", "migrate") == "The tables are at step 0001.\n"
+        assert kept.run("store", "migrate") == "The tables are at step 0002.\n"
     assert kept.csv() == []
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, select
 
 from cds_service.store.engine import Store
-from cds_service.store.schema import decisions, feedback, feedback_comments, replay
+from cds_service.store.schema import decisions, feedback, feedback_comments, override_marks, replay
 
 _CHUNK: Final = 2000
 """Rows deleted in one transaction: callers that write meanwhile wait for one chunk only."""
@@ -22,6 +22,7 @@ class Limits:
     feedback: datetime | None
     comments: datetime | None
     tokens: datetime
+    marks: datetime | None = None
 
 
 def due(store: Store, limits: Limits) -> Mapping[str, int]:
@@ -45,6 +46,8 @@ def _old(limits: Limits) -> Iterator[tuple[Table, Column[str], ColumnElement[boo
         yield feedback, feedback.c.id, feedback.c.received_at < limits.feedback
     if limits.decisions is not None:
         yield decisions, decisions.c.id, decisions.c.time < limits.decisions
+    if limits.marks is not None:  # by the card: all marks of one expire together, a mark can stand beside several cards
+        yield override_marks, override_marks.c.card, override_marks.c.expires < limits.marks
     yield replay, replay.c.token, replay.c.expires < limits.tokens
 
 
