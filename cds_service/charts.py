@@ -69,6 +69,8 @@ class Series:
     name: str
     values: tuple[float | None, ...]
     intervals: tuple[tuple[float, float] | None, ...] = ()
+    color: int | None = None
+    """One of the five colours (0 blue, 1 orange, 2 grey, 3 green, 4 purple), where its meaning asks for one; else by its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no number to draw."""
-        return all(value is None for series in self.series for value in series.values)
+        """Whether there is nothing to draw: no number, or no mark that can be seen."""
+        return all(value is None or (value == 0 and self.kind != "lines") for series in self.series for value in series.values)
 
 
 def figure(chart: Chart, *, follows_scheme: bool = False) -> Markup:
@@ -153,8 +155,15 @@ def _cells(series: Series, place: int, unit: str) -> Iterator[str]:
 def _legend(chart: Chart) -> Markup:
     if len(chart.series) == 1:
         return Markup()
-    names = Markup().join(Markup('<li class="color-{}">{}</li>').format(place, one.name) for place, one in enumerate(chart.series))
+    names = Markup().join(
+        Markup('<li class="color-{}">{}</li>').format(_color(chart, place), one.name) for place, one in enumerate(chart.series)
+    )
     return Markup('<ul class="legend">{}</ul>').format(names)
+
+
+def _color(chart: Chart, place: int) -> int:
+    chosen = chart.series[place].color
+    return place if chosen is None else chosen
 
 
 def _drawn(chart: Chart) -> Any:  # noqa: ANN401 - a chart of pygal
@@ -202,8 +211,10 @@ def _written(node: Any, chart: Chart, series: str) -> Iterator[Markup]:  # noqa:
     classes = str(node.get("class", "")).split()
     if _INVISIBLE in classes or any(name in classes for name in _LEFT_OUT):
         return
-    series = next((chart.series[int(name[6:])].name for name in classes if name.startswith("serie-")), series)
-    attributes = Markup().join(Markup(' {}="{}"').format(name, value) for name, value in _kept(node.attrib).items())
+    place = next((int(name[6:]) for name in classes if name.startswith("serie-")), None)
+    kept = _kept(node.attrib) if place is None else {**_kept(node.attrib), "class": f"series color-{_color(chart, place)}"}
+    attributes = Markup().join(Markup(' {}="{}"').format(name, value) for name, value in kept.items())
+    series = series if place is None else chart.series[place].name
     told = {child.get("class"): child.text for child in node if child.tag == "desc"}
     title = Markup("<title>{}</title>").format(_told(told, series)) if told else Markup()
     inside = Markup().join(part for child in node for part in _written(child, chart, series))

@@ -24,6 +24,7 @@ COMMANDS: Final = MappingProxyType(
         "terminology": "cds_service.cli.terminology",
         "feedback": "cds_service.cli.feedback",
         "store": "cds_service.cli.store",
+        "report": "cds_service.cli.report",
     },
 )
 """Each subcommand with the module that holds it under its own name; read only when it is called, so that all start quickly."""
