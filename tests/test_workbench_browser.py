@@ -1,5 +1,6 @@
 """The page "Try it" in a real browser: each sample, both widths, keyboard alone, nothing refused, nothing inaccessible."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from cds_service.service import Pack
 from cds_service.web.workbench.samples import read_samples, samples_file
 from tests.browser_floor import Reader, reader, running
+from tests.clinic import call, concept, condition, listed, order
 from tests.workbench_floor import bench_with
 
 SAMPLES = [sample.id for group in read_samples(samples_file()) for sample in group.samples]
@@ -125,6 +127,36 @@ def test_the_answer_is_copied_at_a_click(browser: Browser, base: str) -> None:
         page.locator("#messages summary").nth(1).click()
         page.locator("button[data-copies=answer-json]").click()
         assert page.evaluate("navigator.clipboard.readText()") == page.locator("#answer-json").text_content()
+
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script><svg onload=alert(1)>[x](javascript:alert(1))'
+
+
+def test_hostile_chart_text_is_inert(person: Reader) -> None:
+    opened: list[str] = []
+    person.page.on("dialog", lambda dialog: opened.append(dialog.message))
+    request = call(
+        order(concept(f"naltrexone 50 mg tablet {HOSTILE}"), {"text": HOSTILE}, reason=concept(HOSTILE)),
+        medications=[listed(concept(f"oxycodone {HOSTILE}"))],
+        conditions=[condition(concept(HOSTILE))],
+    )
+    page = person.open("/workbench")
+    page.locator("#paste > summary").click()
+    page.locator("#request").fill(json.dumps(request))
+    page.locator("#request-form button").click()
+    expect(page.locator("h1")).to_have_text("Your request")
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.locator("main img, main script, main svg[onload], main a[href^=javascript]").count() == 0
+    assert (opened, person.faults(".ehr")) == ([], [])
+
+
+def test_a_page_of_another_site_cannot_send_a_form_here(person: Reader) -> None:
+    page = person.page
+    page.goto("data:text/html,<title>elsewhere</title>")
+    page.set_content(f"<form method=post action='{person.base}/workbench'><input name=what value=request><button>Send</button></form>")
+    with page.expect_response(f"{person.base}/workbench") as answered:
+        page.locator("button").click()
+    assert answered.value.status == 403
 
 
 def test_without_scripts_everything_can_still_be_reached(browser: Browser, base: str) -> None:

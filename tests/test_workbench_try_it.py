@@ -84,6 +84,14 @@ def test_an_unknown_sample_is_not_found_and_the_samples_are_shown(bench: FlaskCl
     assert "<script>" not in response.text.replace("<script src", "")
 
 
+def test_samples_can_be_leafed_through(bench: FlaskClient) -> None:
+    seen, name = [], next(iter(SAMPLES))
+    while name not in seen:
+        seen.append(name)
+        [name] = re.findall(r'class="next" href="/workbench\?sample=([a-z0-9-]+)"', bench.get(f"/workbench?sample={name}").text)
+    assert seen == list(SAMPLES)
+
+
 def posted(request: object, **more: str) -> dict[str, str]:
     return {"what": "request", "request": request if isinstance(request, str) else json.dumps(request), **more}
 
@@ -117,8 +125,9 @@ def test_a_request_that_cannot_be_read_is_told_in_words_with_its_place(text: str
 
 def test_the_client_the_language_and_the_width_can_be_chosen(bench: FlaskClient) -> None:
     page = bench.get("/workbench?sample=standard-dose-on-tramadol&client=epic&language=es&width=phone").text
-    assert 'class="ehr phone" lang="es"' in page
-    assert "opioide" in page
+    assert 'class="ehr phone"' in page
+    assert re.findall(r'<h3 id="card-[0-9]" lang="(..)">(\w+ \w+)', page)[:2] == [("es", "Naltrexona con"), ("en", "Naltrexone 50")]
+    assert page.count("not written in Español yet") == 2
     assert "(at most one)" not in page
     assert "(at most one)" in bench.get("/workbench?sample=standard-dose-on-tramadol&client=nobody&language=xx&width=9").text
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Final
 
 from markdown_it import MarkdownIt
@@ -11,10 +10,11 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
+from cds_service.cards import CardLibrary
 from cds_service.hooks.answer import Action, Card, Suggestion
 from cds_service.hooks.call import HookCall
 from cds_service.hooks.json_text import json_text
-from cds_service.rulebook.types import Finding
+from cds_service.service import Decision
 
 _ELSEWHERE: Final = {"rel": "noopener noreferrer", "target": "_blank"}
 
@@ -65,16 +65,17 @@ class SuggestionView:
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """One card with its detail as HTML, and the rules that it tells of."""
+    """One card with its detail as HTML, the rules that it tells of, and the language that it is written in."""
 
     card: Card
     detail: Markup
     suggestions: tuple[SuggestionView, ...]
     rules: tuple[str, ...]
+    language: str
 
 
-def card_views(cards: tuple[Card, ...], grounds: tuple[tuple[Finding, ...], ...], call: HookCall) -> list[CardView]:
-    """Prepare the cards of an answer; `call` holds the drafts that suggestions start from."""
+def card_views(decision: Decision, call: HookCall, library: CardLibrary, language: str) -> list[CardView]:
+    """Prepare the cards of an answer that was asked for in a language; `call` holds the drafts that suggestions start from."""
     drafts = dict(_drafts(call))
     return [
         CardView(
@@ -82,9 +83,9 @@ def card_views(cards: tuple[Card, ...], grounds: tuple[tuple[Finding, ...], ...]
             markdown(card.detail),
             tuple(_suggestion(one, drafts) for one in card.suggestions),
             tuple(dict.fromkeys(finding.rule.id for finding in findings)),
+            library.language_of((library.card(finding.rule.card) for finding in findings), language),
         )
-        for card, findings in zip_longest(cards, grounds, fillvalue=())
-        if isinstance(card, Card)
+        for card, findings in zip(decision.cards, decision.grounds, strict=True)
     ]
 
 

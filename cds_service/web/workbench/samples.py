@@ -45,3 +45,9 @@ def read_samples(path: Path) -> tuple[SampleGroup, ...]:
 def find_sample(groups: Sequence[SampleGroup], name: str) -> Sample | None:
     """Find a sample by its id."""
     return next((sample for group in groups for sample in group.samples if sample.id == name), None)
+
+
+def following(groups: Sequence[SampleGroup], sample: Sample) -> Sample:
+    """Return the sample after one, the first after the last."""
+    every = [one for group in groups for one in group.samples]
+    return every[(every.index(sample) + 1) % len(every)]

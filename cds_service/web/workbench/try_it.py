@@ -8,7 +8,7 @@ from typing import Any, Final, cast, get_args
 
 from flask import Blueprint, Response, request
 
-from cds_service.cards import PROFILES, ProfileName
+from cds_service.cards import PROFILES, CardLibrary, ProfileName
 from cds_service.errors import RequestRefused
 from cds_service.fhir.chart import Kind
 from cds_service.hooks.answer import as_json
@@ -34,7 +34,7 @@ from cds_service.web.workbench.order_form import (
     sent_form,
 )
 from cds_service.web.workbench.reason_view import order_views, rule_views
-from cds_service.web.workbench.samples import SampleGroup, find_sample, read_samples, samples_file
+from cds_service.web.workbench.samples import Sample, SampleGroup, find_sample, following, read_samples, samples_file
 from cds_service.web.workbench.shell import Shell
 from cds_service.web.workbench.sources import Sources
 
@@ -64,6 +64,7 @@ class Tried:
     sample: str = ""
     form: OrderForm | None = None
     pasted: str = ""
+    following: Sample | None = None
 
 
 def add_try_it(blueprint: Blueprint, shell: Shell, sources: Sources) -> None:
@@ -89,7 +90,9 @@ class _Page:
             mistake = [Mistake("samples", "Sample", "is none of these; choose one")] if name else []
             return self._start(HTTPStatus.NOT_FOUND if name else HTTPStatus.OK, problems=mistake)
         body = json_text(request_of(sample.form, self.sources.today())).encode()
-        return self._answer(Tried(sample.title, sample.story, body, sample.id, sample.form), request.args)
+        return self._answer(
+            Tried(sample.title, sample.story, body, sample.id, sample.form, following=following(self.samples, sample)), request.args
+        )
 
     def try_this(self) -> Response:
         """Answer what was filled in or pasted; nothing of it is kept."""
@@ -146,7 +149,7 @@ class _Page:
             view=view,
             choices={"client": _CLIENTS, "language": self._languages(), "width": _WIDTHS},
             took=round(took, 1),
-            **_shown(decision, call, tried),
+            **_shown(decision, call, tried, self.sources.pack().cards, view.language),
             **self._form_values(tried.form),
         )
 
@@ -170,12 +173,12 @@ def hook_of(body: bytes) -> HookName:
     return cast("HookName", hook)
 
 
-def _shown(decision: Decision, call: HookCall, tried: Tried) -> dict[str, Any]:
-    """Collect what the page shows of an answer."""
+def _shown(decision: Decision, call: HookCall, tried: Tried, library: CardLibrary, language: str) -> dict[str, Any]:
+    """Collect what the page shows of an answer that was asked for in a language."""
     answer = {"cards": as_json(decision.cards)}
     return {
         "decision": decision,
-        "cards": card_views(decision.cards, decision.grounds, call),
+        "cards": card_views(decision, call, library, language),
         "orders": order_views(decision),
         "rules": rule_views(decision),
         "completeness": {kind.value: decision.completeness[kind].value if kind in decision.completeness else "not needed" for kind in Kind},
