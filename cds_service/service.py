@@ -12,6 +12,7 @@ from cds_service.facts.registry import OrderFacts
 from cds_service.facts.written import texts_read
 from cds_service.fhir.chart import Chart, Completeness, Kind
 from cds_service.fhir.terminology import ConditionIndex, DrugIndex
+from cds_service.fhir.unknown_codes import UnknownCode, unknown_codes
 from cds_service.hooks.answer import Card
 from cds_service.hooks.call import HookCall
 from cds_service.rulebook.evaluation import evaluate
@@ -84,6 +85,8 @@ class Decision:
     """What was read of each draft that was judged, in the order sent."""
     overridden: tuple[Finding, ...] = ()
     """Findings that were not shown because a clinician had overridden them before."""
+    unknown_codes: tuple[UnknownCode, ...] = ()
+    """Codes on the orders that no table knows, where the name told the drug: none that could be about the patient."""
     marks: tuple[tuple[str, str], ...] = ()
     """Mark and card uuid of each finding shown whose override is to be respected; nobody can tell patient or order from a mark."""
 
@@ -124,6 +127,7 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
         grounds=tuple(findings for _, findings in written),
         facts=tuple(orders),
         overridden=tuple(finding for finding in speaking if id(finding) in silenced),
+        unknown_codes=unknown_codes(chart, (call.patient_id, call.encounter_id)),
         marks=tuple(_marks_of_cards(marks, written)),
     )
 

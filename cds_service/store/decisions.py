@@ -3,21 +3,21 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from cds_service.fhir.chart import Kind
 from cds_service.hooks.call import HookCall
 from cds_service.rulebook.types import Outcome, Status
 from cds_service.service import Decision
-from cds_service.store.engine import insert_new
-from cds_service.store.schema import cards, decisions, findings, override_marks
+from cds_service.store.engine import insert_adding, insert_new
+from cds_service.store.schema import cards, decisions, findings, override_marks, unknown_codes
 
 Row = dict[str, Any]
 _STAFF: Final = ("Practitioner/", "PractitionerRole/")
@@ -39,12 +39,13 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRows:
-    """One decision as rows of the tables decisions, cards, findings and override_marks."""
+    """One decision as rows of the tables decisions, cards, findings and override_marks, and what it adds to the counts of unknown_codes."""
 
     decision: Row
     cards: tuple[Row, ...]
     findings: tuple[Row, ...]
     marks: tuple[Row, ...] = ()
+    codes: tuple[Row, ...] = ()
 
 
 def decision_rows(decision: Decision, call: HookCall, occasion: Occasion, key: bytes, *, with_user: bool = True) -> DecisionRows:
@@ -71,12 +72,13 @@ def decision_rows(decision: Decision, call: HookCall, occasion: Occasion, key: b
     told = filter(None, (_finding(outcome, decision.id, told_by, fates) for outcome in decision.outcomes))
     expires = {"client": occasion.client[:200], "expires": occasion.time + occasion.override_lasts}
     marks = tuple({"mark": mark, "card": card, **expires} for mark, card in decision.marks)
-    return DecisionRows(row, tuple(sent), tuple({**one, "position": n} for n, one in enumerate(told)), marks)
+    return DecisionRows(row, tuple(sent), tuple({**one, "position": n} for n, one in enumerate(told)), marks, _codes(decision, occasion))
 
 
 def keep_decisions(connection: Connection, batch: Iterable[DecisionRows]) -> None:
     """Insert decisions; those that are there already stay as they are."""
     batch = list(batch)
+    _count_codes(connection, batch)
     for table, rows in (
         (decisions, [one.decision for one in batch]),
         (cards, list(chain.from_iterable(one.cards for one in batch))),
@@ -85,6 +87,28 @@ def keep_decisions(connection: Connection, batch: Iterable[DecisionRows]) -> Non
     ):
         if rows:
             connection.execute(insert_new(connection, table), rows)
+
+
+def _codes(decision: Decision, occasion: Occasion) -> tuple[Row, ...]:
+    """Write the unknown codes of a decision as rows to be added to the counts of their day."""
+    place = {"day": occasion.time.astimezone(UTC).date(), "client": occasion.client[:200]}
+    return tuple({**place, "system": one.system, "code": one.code, "word": one.word, "orders": 1} for one in decision.unknown_codes)
+
+
+def _count_codes(connection: Connection, batch: Sequence[DecisionRows]) -> None:
+    """Add to the counts of unknown codes, of decisions that are not kept yet; in one order, so that writers cannot lock each other out."""
+    ids = [one.decision["id"] for one in batch if one.codes]
+    if not ids:
+        return
+    kept = set(connection.execute(select(decisions.c.id).where(decisions.c.id.in_(ids))).scalars())
+    counts: dict[tuple[Any, ...], int] = {}
+    for row in (row for one in batch if one.decision["id"] not in kept for row in one.codes):
+        key = tuple(row[column.name] for column in unknown_codes.primary_key)
+        counts[key] = counts.get(key, 0) + row["orders"]
+    names = [column.name for column in unknown_codes.primary_key]
+    if counts:
+        rows = [{**dict(zip(names, key, strict=True)), "orders": number} for key, number in sorted(counts.items())]
+        connection.execute(insert_adding(connection, unknown_codes, "orders"), rows)
 
 
 def digest(key: bytes, call: HookCall) -> str:

@@ -273,6 +273,13 @@ def insert_new(connection: Connection, table: Table) -> Insert:
     return insert(table).on_conflict_do_nothing()
 
 
+def insert_adding(connection: Connection, table: Table, count: str) -> Insert:
+    """Begin an INSERT that adds a count to that of a row which is there already."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    new = insert(table)
+    return new.on_conflict_do_update(index_elements=list(table.primary_key), set_={count: table.c[count] + new.excluded[count]})
+
+
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to the write-ahead log; while another process does the same, SQLite refuses without waiting."""
     for tried in range(1, _WAL_TRIES + 1):
