@@ -253,7 +253,7 @@ def test_doses_and_ages_are_written_in_words(pack: Pack) -> None:
     [order_view] = order_views(decided(pack, SAMPLES["standard-dose-on-tramadol"]))
     values = {fact.name: fact.value for fact in order_view.facts}
     assert (values["daily dose"], values["age"], values["is first"]) == ("50 mg a day", "51 years", "yes")
-    assert values["time on previous dose"] == "no earlier order"
+    assert (values["time between doses"], values["time on previous dose"]) == ("1 day", "no earlier order")
     assert order_view.exposures[0]["days_since_last_dose"].value == "0 days"
 
 

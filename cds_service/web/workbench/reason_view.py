@@ -20,7 +20,8 @@ _STATES: Final = ("fired", "incomplete", "held", "quiet")
 _ANSWERS: Final = {"true": "yes", "false": "no", "unknown": "not known"}
 _TYPES: Final[tuple[FactType, ...]] = ("quantity", "words", "text", "truth")
 """Facts in the order in which a reader looks for them."""
-_UNITS: Final = {"mg/d": "mg a day", "d": "days", "a": "years"}
+_UNITS: Final = {"mg/d": ("mg a day", "mg a day"), "d": ("day", "days"), "a": ("year", "years")}
+"""Units in words, for one and for another number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def value_in_words(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, QuantityRange) and value.unit in _UNITS:
-        return found(value).removesuffix(value.unit) + _UNITS[value.unit]
+        one, many = _UNITS[value.unit]
+        return found(value).removesuffix(value.unit) + (one if value.low == value.high == 1 else many)
     return found(value)
 
 
