@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
 from cds_service.fhir.elements import Concept, Dose, Medication
-from cds_service.fhir.reading import MOST_VALIDATED, Source, read_chart
+from cds_service.fhir.reading import LEAST_JUDGED, MOST_ORDERS, MOST_PAIRS, MOST_VALIDATED, Source, read_chart
 from cds_service.fhir.terminology import ConditionMatch, DrugMatch
 from cds_service.quantities import exactly
 from cds_service.unknown import Unknown
@@ -142,6 +142,26 @@ def test_a_draft_without_a_type_that_names_a_medication_is_an_order() -> None:
 @pytest.mark.parametrize("sent", [{}, {"entry": None}, {"entry": {}}, {"resourceType": "OperationOutcome"}])
 def test_drafts_in_no_shape_are_no_drafts(sent: Json) -> None:
     assert chart(sent) == Chart()
+
+
+@pytest.mark.parametrize(
+    ("drafts", "listed", "judged"),
+    [(3, 0, 3), (3, 100, 3), (44, 0, 44), (45, 0, 44), (100, 0, 20), (9, 3_000, 5), (600, 0, 5)],
+)
+def test_what_no_signing_holds_is_told_as_not_checked(drafts: int, listed: int, judged: int) -> None:
+    lists = {"activeMedications": bundle(*(order(f"m{number}") for number in range(listed)))}
+    found = chart([order(f"d{number}") for number in range(drafts)], lists)
+    assert judged == min(drafts, max(LEAST_JUDGED, MOST_PAIRS // (min(drafts, MOST_ORDERS) + listed)))
+    names = [found.orders[number].where.partition(" ")[0] for number in sorted(found.selected)]
+    rest = [f"draftOrders.entry[{judged}]"] if judged < drafts else []
+    assert names == [*(f"draftOrders.entry[{number}]" for number in range(judged)), *rest]
+    assert [one.drug == Unknown("no-drug") for one in found.orders] == [False] * min(drafts, MOST_ORDERS) + [True] * len(rest)
+
+
+def test_a_selection_behind_many_drafts_is_judged() -> None:
+    sent = [order(f"d{number}") for number in range(80)]
+    found = chart(sent, selections=["MedicationRequest/d70"])
+    assert [found.orders[number].id for number in found.selected] == ["d70"]
 
 
 def test_no_drafts_at_all_are_an_empty_chart() -> None:

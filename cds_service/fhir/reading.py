@@ -35,6 +35,11 @@ MOST_VALIDATED: Final = 100
 LONGEST_NOTE: Final = 200
 """Characters; a longer note is no name of a product."""
 
+MOST_ORDERS: Final = 500
+MOST_PAIRS: Final = 2_000
+LEAST_JUDGED: Final = 5
+"""Drafts that are read, pairs of a draft and a record, and drafts that are judged at least: no signing holds more. The rest is told as not checked."""
+
 NO_STRENGTH: Final = Unknown("no-strength")
 NO_DRUG: Final = Unknown("no-drug")
 NOTHING_READ: Final[RawResource] = MappingProxyType({"resourceType": "MedicationRequest"})
@@ -87,20 +92,31 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
         return Chart()
     read = portions(source.prefetch, today=today, history_days=history_days)
     orders = tuple(
-        medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED) for number, (_, seen) in enumerate(found)
+        medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED)
+        for number, (_, seen) in enumerate(found[:MOST_ORDERS])
     )
-    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw) and not _is_ending(seen.raw))
+    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw))
     medications = _medications(read, own, find_drug, around)
     problems = _conditions(read, cache(conditions.find), around)
     born, spoilt_patient = _birth_date(read, around)
+    selected = _selected(source.selections, drafts, [index for index, _ in found])
+    judged = _judged(selected, len(orders), len(orders) + len(medications.records))
+    left_over = sorted(selected - judged)
+    unread = [Sighting(NOTHING_READ, drafts[found[number][0]].place, Medication(Concept()), NO_DRUG) for number in left_over[:1]]
     return Chart(
-        orders=orders,
-        selected=_selected(source.selections, drafts, [index for index, _ in found]),
+        orders=(*orders, *(medication_record(one, around, is_draft=True) for one in unread)),
+        selected=judged | frozenset(range(len(orders), len(orders) + len(unread))),
         medications=medications.records,
         conditions=problems.conditions,
         birth_date=born,
         completeness=completeness(read, medications.spoilt | problems.spoilt | spoilt_patient),
     )
+
+
+def _judged(selected: frozenset[int], orders: int, records: int) -> frozenset[int]:
+    """Return which of the selected orders are judged: each is held against every record, and an answer must come in time."""
+    most = max(LEAST_JUDGED, MOST_PAIRS // records)
+    return frozenset(sorted(number for number in selected if number < orders)[:most])
 
 
 def _resolver(drafts: Iterable[Entry], prefetch: Mapping[str, Any] | None) -> Resolve:
