@@ -210,3 +210,10 @@ def test_the_furthest_that_a_text_goes_has_what_it_allows_as_steps(text: str, st
 
 def test_an_allowed_increase_that_misses_its_end_is_refused() -> None:
     assert read_sig("1 mg qhs, may increase by 1.5 mg weekly to 4.5 mg") == Unknown("sig-ambiguous")
+
+
+def test_a_known_strength_settles_the_mass_beside_the_count_at_the_end_of_a_climb() -> None:
+    text = "1 capsule at bedtime, increase by 1 capsule every week to a maximum of 3 capsules (3 mg) at bedtime"
+    read = notation(read_sig(text, piece_mg=Decimal(1)))
+    assert read == "1 piece @ 1/d HS for 1 wk > 2 piece @ 1/d HS for 1 wk > 3 piece @ 1/d HS"
+    assert read_sig(text) == Unknown("sig-ambiguous")

@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from cds_service.facts.sig import read_sig
 from cds_service.fhir.elements import Timing
 from cds_service.unknown import Unknown
 
@@ -75,7 +76,7 @@ def timing_of_code(code: str) -> Timing | Unknown:
     plain = words[: found.start()] if (found := _AS_NEEDED.search(words)) and found.end() == len(words) else words
     if not plain:
         return Timing()
-    return _CODES.get(plain) or _interval(plain) or _times(plain) or Unknown("unreadable-timing")
+    return _CODES.get(plain) or _interval(plain) or _times(plain) or _in_words(code)
 
 
 def _interval(words: str) -> Timing | None:
@@ -96,6 +97,15 @@ def _times(words: str) -> Timing | None:
     if not (match := _TIMES.fullmatch(words)):
         return None
     return _every(_number(match[1] or match[2]), 1, _UNITS[match[3][0]])
+
+
+def _in_words(text: str) -> Timing | Unknown:
+    """Read what a dosing text would say of timing alone: "Once a day (at bedtime)"; neither a dose nor how long may stand in it."""
+    reading = read_sig(text)
+    lines = () if isinstance(reading, Unknown) else reading.dosages
+    timing = lines[0].timing if len(lines) == 1 and not (lines[0].doses or lines[0].is_as_needed) else None
+    says_more = timing is None or timing.bounds or timing.time_of_day or timing.count is not None
+    return Unknown("unreadable-timing") if timing is None or says_more else timing
 
 
 def _number(word: str) -> int:

@@ -12,6 +12,16 @@ from cds_service.facts.sig.vocabulary import LONGEST_PHRASE, NUMBER_WORDS, PHRAS
 
 _HARMLESS: Final = frozenset({"FILL", "TAKE", "INDICATION", "AND", "OF", "A", "TO", "FOR", "WITH", "CAUTION", "AT", "ON"})
 """What a caution may hold beside words that are not in the vocabulary: nothing that could change dose, timing or length."""
+_OF_TIME: Final = _HARMLESS | {"PRECONDITION", "NUMBER", "UNIT", "DATE", "FIRST", "MORE", "AFTER", "IN"}
+"""What a precondition ("opioid free for 7 to 10 days", "do not fill before 12/1/2026") may hold besides."""
+_TURNS: Final = """hold held stop stopped stopping discontinue discontinued dc cancel cancelled canceled void error wrong ignore skip omit miss
+    missed except unless not don't dont no never none without until instead alternate alternating alternatively either or double half
+    change changed replace replaced other extra repeat again then only if when may might can could should must pause wait start begin
+    resume continue refuse refused declined old new prior previous ramp slowly gradually build up down step more less adjust adjusted
+    higher lower reduce"""
+_TELLING: Final = frozenset(_TURNS.split())
+"""Words that can turn an instruction round; a sentence with one of them is no mere remark."""
+_REMARKED: Final = frozenset({"FILL", "INDICATION", "AND", "OF", "A", "TO", "FOR", "WITH", "CAUTION", "HEADING"})
 _STRONG: Final = frozenset(".\n;!")
 _SHORTEST: Final = 4
 _SLIPPED: Final = frozenset({"PIECE", "TAKE", "RECURS", "MOMENT", "FREQ", "ROUTE"})
@@ -66,8 +76,8 @@ def _without_cautions(raws: Sequence[Raw]) -> Iterator[Raw]:
     """Leave out each sentence that begins as a caution does ("do not take with …") and says nothing of dose or timing."""
     index = 0
     while index < len(raws):
-        begins = index == 0 or raws[index - 1].kind == "sep"
-        end = _caution(raws, index) if begins else index
+        begins = index == 0 or raws[index - 1].kind in ("sep", "dash")
+        end = max(_caution(raws, index), _remark(raws, index)) if begins else index
         if end == index:
             yield raws[index]
             end += 1
@@ -77,22 +87,37 @@ def _without_cautions(raws: Sequence[Raw]) -> Iterator[Raw]:
 def _caution(raws: Sequence[Raw], start: int) -> int:
     """Return the place after the caution that begins there; the same place where none does."""
     begin = start + (raws[start].text == "and")
-    index = begin + _opener(raws, begin)
+    kind, length = _opener(raws, begin)
+    index, harmless = begin + length, _OF_TIME if kind == "PRECONDITION" else _HARMLESS
     if index == begin:
         return start
     while index < len(raws) and raws[index].text not in _STRONG:
         kind, length = _phrase(raws, index)
-        if kind not in _HARMLESS and (kind or raws[index].kind not in ("word", "sep", "slash", "dash")):
+        if kind not in harmless and (kind or raws[index].kind not in ("word", "sep", "slash", "dash", "date")):
             return start
         index += length
     return index
 
 
-def _opener(raws: Sequence[Raw], start: int) -> int:
-    """Return the length of the longest phrase there that begins a caution; 0 where none does."""
+def _remark(raws: Sequence[Raw], start: int) -> int:
+    """Return the place after a sentence of its own that says nothing of dose or timing and turns nothing round."""
+    if start == 0 or raws[start - 1].text not in _STRONG:
+        return start
+    index = start
+    while index < len(raws) and raws[index].text not in _STRONG:
+        kind, length = _phrase(raws, index)
+        if raws[index].text in _TELLING or kind not in ("", *_REMARKED) or raws[index].kind not in ("word", "sep", "dash", "slash"):
+            return start
+        index += length
+    return index
+
+
+def _opener(raws: Sequence[Raw], start: int) -> tuple[str, int]:
+    """Return kind and length of the longest phrase there that begins a caution or a precondition; length 0 where none does."""
     lengths = range(min(LONGEST_PHRASE, len(raws) - start), 0, -1)
     phrases = ((length, PHRASES.get(tuple(raw.text for raw in raws[start : start + length]))) for length in lengths)
-    return next((length for length, meaning in phrases if meaning and meaning.kind == "CAUTION"), 0)
+    found = ((meaning.kind, length) for length, meaning in phrases if meaning and meaning.kind in ("CAUTION", "PRECONDITION"))
+    return next(found, ("", 0))
 
 
 def _phrase(raws: Sequence[Raw], index: int) -> tuple[str, int]:
@@ -101,4 +126,6 @@ def _phrase(raws: Sequence[Raw], index: int) -> tuple[str, int]:
         meaning = PHRASES.get(tuple(raw.text for raw in raws[index : index + length]))
         if meaning:
             return meaning.kind, length
+    if raws[index].kind in ("number", "date"):
+        return raws[index].kind.upper(), 1
     return ("NUMBER" if raws[index].text in NUMBER_WORDS else ""), 1

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from cds_service.facts.sig.neighbours import Context
 from cds_service.facts.sig.reasons import Refused
-from cds_service.facts.sig.words import END, Item, at
+from cds_service.facts.sig.words import Item, at
 
 _UNITS: Final = ("MASS", "VOLUME", "PIECE")
 _MOMENTS: Final = ("MOMENT", "RECURS", "MERIDIEM", "LEAD")
@@ -22,51 +23,22 @@ _HOURS: Final = 24
 _HALF_DAY: Final = 12
 
 
-class _Context:
-    """Walks once over the items and writes what the grammar reads."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        """Begin at the first item."""
-        self.items = items
-        self.index = 0
-        self.out: list[Item] = []
-        self.mode = ""
-        """"change" after a word of change, "by" after its amount of change; a "to" then leads to where the change ends."""
-        self.note_ends = -1
-
-    def walk(self) -> tuple[Item, ...]:
-        """Settle every item."""
-        while self.index < len(self.items):
-            item = self.items[self.index]
-            _SETTLE.get(item.kind, _keep)(self, item)
-            self.index += 1
-        return tuple(self.out)
-
-    def peek(self, ahead: int = 1) -> Item:
-        """Look at a neighbour of the item in hand."""
-        return at(self.items, self.index + ahead)
-
-    @property
-    def last(self) -> Item:
-        """What was written last."""
-        return self.out[-1] if self.out else END
-
-    def write(self, kind: str, value: str = "", number: Decimal = Decimal(0)) -> None:
-        """Write one item for the grammar."""
-        self.out.append(Item(kind, value, number))
-
-
 def settle(items: Sequence[Item]) -> tuple[Item, ...]:
     """Settle words by their neighbours; raises Refused where the neighbours leave a word without a meaning."""
-    return _Context(items).walk()
+    context = Context(items)
+    while context.index < len(items):
+        item = items[context.index]
+        _SETTLE.get(item.kind, _keep)(context, item)
+        context.index += 1
+    return tuple(context.out)
 
 
-def _keep(context: _Context, item: Item) -> None:
+def _keep(context: Context, item: Item) -> None:
     """Write an item as it is."""
     context.out.append(item)
 
 
-def _number(context: _Context, item: Item) -> None:
+def _number(context: Context, item: Item) -> None:
     """Tell apart an amount, a clock time, and a count of something whose strength follows."""
     if context.peek().kind == "MERIDIEM":
         _clock_of_number(context, item)
@@ -86,7 +58,7 @@ def _number(context: _Context, item: Item) -> None:
         context.index += skipped
 
 
-def _clock_of_number(context: _Context, item: Item) -> None:
+def _clock_of_number(context: Context, item: Item) -> None:
     """Read "9 pm" where a clock time can stand: after "at", in brackets, or after another clock time."""
     before = [at(context.items, context.index - back).kind for back in (1, 2, 3)]
     is_listed = (
@@ -100,7 +72,7 @@ def _clock_of_number(context: _Context, item: Item) -> None:
     context.index += 1
 
 
-def _clock_time(context: _Context, item: Item) -> None:
+def _clock_time(context: Context, item: Item) -> None:
     """Read "9:00 pm" and "21:00"."""
     hour, _, minute = item.value.partition(":")
     meridiem = context.peek().value if context.peek().kind == "MERIDIEM" else ""
@@ -118,12 +90,12 @@ def _clock(hour: int, minute: str, meridiem: str) -> str:
     return f"{hour:02}:{minute}"
 
 
-def _meridiem(context: _Context, item: Item) -> None:
+def _meridiem(context: Context, item: Item) -> None:
     """Read "am" and "pm" without a clock time as morning, and as what "pm" says: afternoon or evening."""
     context.write("MOMENT", "MORN" if item.value == "am" else "PM")
 
 
-def _recurring(context: _Context, item: Item) -> None:
+def _recurring(context: Context, item: Item) -> None:
     """A moment that the word itself repeats: "nightly"."""
     context.write("MOMENT", f"{item.value} recurs")
 
@@ -131,14 +103,14 @@ def _recurring(context: _Context, item: Item) -> None:
 def _every_second(moment: str) -> "_Settle":
     """Read "every other night": every two days, at that time."""
 
-    def settled(context: _Context, item: Item) -> None:
+    def settled(context: Context, item: Item) -> None:
         context.write("FREQ", item.value)
         context.write("MOMENT", f"{moment} recurs")
 
     return settled
 
 
-def _article(context: _Context, item: Item) -> None:
+def _article(context: Context, item: Item) -> None:
     """Read "a": one, per, or nothing."""
     following, later = context.peek(), context.peek(2)
     if following.kind == "PIECE":
@@ -152,7 +124,7 @@ def _article(context: _Context, item: Item) -> None:
         context.out.append(item)
 
 
-def _every(context: _Context, item: Item) -> None:
+def _every(context: Context, item: Item) -> None:
     """Read "every": before a moment or a weekday it only repeats; "each" after an amount is the strength of one."""
     following = context.peek()
     if following.kind in _MOMENTS:
@@ -165,7 +137,7 @@ def _every(context: _Context, item: Item) -> None:
         context.out.append(item)
 
 
-def _per(context: _Context, item: Item) -> None:
+def _per(context: Context, item: Item) -> None:
     """Read "per" and "/": a concentration before a volume, else how often."""
     following = context.peek(2) if context.peek().kind == "NUMBER" else context.peek()
     is_concentration = context.last.kind == "MASS" and following.kind == "VOLUME"
@@ -175,12 +147,12 @@ def _per(context: _Context, item: Item) -> None:
         context.out.append(Item("CONC") if is_concentration else item)
 
 
-def _each_unit(context: _Context, _item: Item) -> None:
+def _each_unit(context: Context, _item: Item) -> None:
     """Read "1.5 mg per capsule"."""
     context.write("EACH")
 
 
-def _place(context: _Context, item: Item) -> None:
+def _place(context: Context, item: Item) -> None:
     """Read "on" and "at": nothing before a day or a time, "from then on" after a week's number."""
     if _dated(context):
         return
@@ -192,13 +164,13 @@ def _place(context: _Context, item: Item) -> None:
         raise Refused("sig-ambiguous" if following.kind == "NUMBER" else "sig-unread-words")
 
 
-def _is_clock_or_label(context: _Context) -> bool:
+def _is_clock_or_label(context: Context) -> bool:
     """Tell whether "9 pm" or "day 1" follows."""
     kinds = (context.peek().kind, context.peek(2).kind)
     return kinds in (("NUMBER", "MERIDIEM"), ("UNIT", "NUMBER"))
 
 
-def _inside(context: _Context, item: Item) -> None:
+def _inside(context: Context, item: Item) -> None:
     """Read "in 24 hours" as per, "in 2 weeks" as after, "increase in 1.5 mg increments" as by."""
     if context.mode == "change" and context.peek().kind == "NUMBER" and context.peek(2).kind in _UNITS:
         _by(context, Item("BY"))
@@ -213,7 +185,7 @@ def _inside(context: _Context, item: Item) -> None:
     context.out.append(Item("PER") if is_per else Item("AFTER", item.value))
 
 
-def _x(context: _Context, _item: Item) -> None:
+def _x(context: Context, _item: Item) -> None:
     """Read "x": times, so many of a strength, for so long, or once."""
     following, later = context.peek(), context.peek(2)
     if context.last.kind == "NUMBER" and following.kind in ("FREQ", "PER", "A", "EVERY"):
@@ -234,7 +206,7 @@ def _x(context: _Context, _item: Item) -> None:
         raise Refused("sig-ambiguous")
 
 
-def _for(context: _Context, item: Item) -> None:
+def _for(context: Context, item: Item) -> None:
     """Read "for": so long, or what the drug is for."""
     following = context.peek()
     if following.kind in ("NUMBER", "FIRST", "A", "MORE"):
@@ -243,7 +215,7 @@ def _for(context: _Context, item: Item) -> None:
         raise Refused("sig-unread-words")
 
 
-def _first(context: _Context, _item: Item) -> None:
+def _first(context: Context, _item: Item) -> None:
     """Read "the first week" and "the first 2 weeks"."""
     if context.last.kind != "FOR":
         context.write("FOR")
@@ -251,30 +223,38 @@ def _first(context: _Context, _item: Item) -> None:
         context.out.append(_ONE)
 
 
-def _more(context: _Context, item: Item) -> None:
+def _more(context: Context, item: Item) -> None:
     """Read "another week" as one more."""
     context.out.append(item)
     if context.peek().kind == "UNIT" and at(context.out, len(context.out) - 2).kind != "NUMBER":
         context.out.append(_ONE)
 
 
-def _unit(context: _Context, item: Item) -> None:
+def _unit(context: Context, item: Item) -> None:
     """Tell "week 2" from "2 weeks"."""
+    if (
+        item.value == "d"
+        and context.last.kind == "NUMBER"
+        and context.peek().kind in ("PER", "A")
+        and context.peek(2).value in ("wk", "mo")
+    ):
+        context.write("TIMES")
+        return
     is_label = context.peek().kind == "NUMBER" and context.last.kind not in ("NUMBER", "PER", "EVERY", "TIMES", "MORE")
     context.out.append(Item("LABEL", item.value) if is_label else item)
 
 
-def _joins_days(context: _Context) -> bool:
+def _joins_days(context: Context) -> bool:
     """A weekday stands on both sides of the connecting word."""
     return context.last.kind == context.peek().kind == "DAYS"
 
 
-def _pause(context: _Context, item: Item) -> None:
+def _pause(context: Context, item: Item) -> None:
     """Tell a list of weekdays from a pause."""
     context.out.append(Item("DAYJOIN") if _joins_days(context) else item)
 
 
-def _to(context: _Context, item: Item) -> None:
+def _to(context: Context, item: Item) -> None:
     """Tell the "to" of a range from the "to" of a change."""
     if _joins_days(context):
         context.write("DAYJOIN", "" if item.value == "or" else "to")
@@ -294,7 +274,7 @@ def _to(context: _Context, item: Item) -> None:
         context.out.append(Item("TO", item.value))
 
 
-def _change(context: _Context, item: Item) -> None:
+def _change(context: Context, item: Item) -> None:
     """Begin a change; "dose" after it says nothing more."""
     context.mode = "change"
     context.out.append(item)
@@ -302,53 +282,61 @@ def _change(context: _Context, item: Item) -> None:
         context.index += 1
 
 
-def _by(context: _Context, item: Item) -> None:
+def _by(context: Context, item: Item) -> None:
     """Begin the amount of a change."""
     context.mode = "by"
     context.out.append(item)
 
 
-def _then(context: _Context, item: Item) -> None:
+def _then(context: Context, item: Item) -> None:
     """Begin the next step."""
     context.mode = ""
     context.out.append(item)
 
 
-def _doses(context: _Context, item: Item) -> None:
+def _doses(context: Context, item: Item) -> None:
     """Drop the heading of "Dose: 4.5 mg"."""
     is_heading = context.last.kind in ("END", "SEP") and context.peek().kind == "NUMBER"
     if not is_heading:
         context.out.append(item)
 
 
-def _indication(context: _Context, _item: Item) -> None:
+def _indication(context: Context, _item: Item) -> None:
     """Skip what the drug is for, where it is said to be that."""
     if at(context.items, context.index - 1).kind not in ("FOR", "PRN", "HEADING", "INDICATION") and not _follows_indication(context):
         raise Refused("sig-unread-words")
 
 
-def _follows_indication(context: _Context) -> bool:
+def _follows_indication(context: Context) -> bool:
     """An indication stands before the connecting word in hand or just passed."""
     before = [at(context.items, context.index - back).kind for back in (1, 2, 3)]
     connecting = ("AND", "SEP", "TO")
     return "INDICATION" in before and all(kind in (*connecting, "INDICATION") for kind in before[: before.index("INDICATION")])
 
 
-def _and(context: _Context, item: Item) -> None:
+def _and(context: Context, item: Item) -> None:
     """Drop the "and" between two indications."""
     if context.peek().kind == "DAYS" and context.last.kind == "SEP" and at(context.out, len(context.out) - 2).kind == "DAYS":
         context.out[-1] = Item("DAYJOIN")
+    elif _joins_labels(context):
+        context.write("TO", "-")
     elif not (context.peek().kind == "INDICATION" and at(context.items, context.index - 1).kind == "INDICATION"):
         _pause(context, item)
 
 
-def _heading(context: _Context, _item: Item) -> None:
+def _joins_labels(context: Context) -> bool:
+    """Tell "weeks 1 and 2": numbers that follow each other behind "weeks"."""
+    is_label = context.last.kind == "NUMBER" and at(context.out, len(context.out) - 2).kind == "LABEL"
+    return is_label and context.peek().kind == "NUMBER" and context.peek().number == context.last.number + 1
+
+
+def _heading(context: Context, _item: Item) -> None:
     """Accept the heading of an indication, and nothing else after it."""
     if context.peek().kind not in ("INDICATION", "FOR"):
         raise Refused("sig-unread-words")
 
 
-def _open(context: _Context, _item: Item) -> None:
+def _open(context: Context, _item: Item) -> None:
     """Keep brackets around an amount that states the one before once more; other brackets say nothing."""
     ahead = [context.peek(n) for n in range(1, _LONGEST_NOTE)]
     kinds = [item.kind for item in ahead]
@@ -359,47 +347,51 @@ def _open(context: _Context, _item: Item) -> None:
         context.note_ends = context.index + len(inside) + 1
 
 
-def _close(context: _Context, _item: Item) -> None:
+def _close(context: Context, _item: Item) -> None:
     """Close the brackets that were kept."""
     if context.index == context.note_ends:
         context.write("NOTEEND")
 
 
-def _taking(context: _Context, item: Item) -> None:
+def _taking(context: Context, item: Item) -> None:
     """Read "starting 12/1/2026" as a date; other words of taking stay."""
-    if not _dated(context):
-        context.out.append(item)
+    if _dated(context):
+        return
+    if item.value == "first":
+        raise Refused("sig-ambiguous")
+    context.out.append(item)
 
 
-def _until(context: _Context, item: Item) -> None:
+def _until(context: Context, item: Item) -> None:
     """Read "until 12/31/2026" as a date; else it leads to where a change ends."""
     if not _dated(context):
         context.out.append(item)
 
 
-def _dated(context: _Context) -> bool:
+def _dated(context: Context) -> bool:
     """Take a date that follows, and say whether one did."""
-    if context.peek().kind != "DATE":
+    has_weekday = context.peek().kind == "DAYS"
+    if context.peek(1 + has_weekday).kind != "DATE":
         return False
     context.write("DATED")
-    context.index += 1
+    context.index += 1 + has_weekday
     return True
 
 
-def _unplaced(_context: _Context, item: Item) -> None:
+def _unplaced(_context: Context, item: Item) -> None:
     """Refuse a date, or "with", that nothing explains."""
     raise Refused("sig-ambiguous" if item.kind == "DATE" else "sig-unread-words")
 
 
-def _drop(_context: _Context, _item: Item) -> None:
+def _drop(_context: Context, _item: Item) -> None:
     """Write nothing."""
 
 
-_Settle = Callable[[_Context, Item], None]
+_Settle = Callable[[Context, Item], None]
 _SETTLE: Final[dict[str, _Settle]] = {
     "NUMBER": _number, "CLOCK": _clock_time, "MERIDIEM": _meridiem, "RECURS": _recurring, "NIGHTS": _every_second("NIGHT"),
     "EVENINGS": _every_second("EVE"), "MORNINGS": _every_second("MORN"), "A": _article, "EVERY": _every, "PER": _per,
     "EACHUNIT": _each_unit, "ON": _place, "AT": _place, "IN": _inside, "TIMESFOR": _x, "FOR": _for, "FIRST": _first, "UNIT": _unit,
     "TO": _to, "INCREASE": _change, "DECREASE": _change, "MAY": _change, "BY": _by, "THEN": _then, "DOSES": _doses,
-    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
+    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "SUPPLY": _unplaced, "PRECONDITION": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
 }  # fmt: skip

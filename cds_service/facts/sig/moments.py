@@ -15,6 +15,14 @@ from cds_service.fhir.elements import Timing
 _DAY: Final = "d"
 _LATE: Final = ("EVE", "NIGHT", "HS")
 """Evening, night, bedtime without "and" between them are one moment, the later the more exact: "every evening at bedtime"."""
+_PARTS: Final = (
+    frozenset({"MORN", "WAKE", "CM", "ACM", "PCM"}),
+    frozenset({"NOON", "CD", "ACD", "PCD"}),
+    frozenset({"EVE", "NIGHT", "CV", "ACV", "PCV"}),
+)
+"""Moments of one part of the day, which without "and" between them are one: "every morning before breakfast" is once."""
+_BROAD: Final = frozenset({"MORN", "NOON", "EVE", "NIGHT"})
+_DINNER: Final = frozenset({"CV", "ACV", "PCV"})
 _HOURS: Final = MappingProxyType(
     {
         "MORN": (4, 12),
@@ -25,6 +33,9 @@ _HOURS: Final = MappingProxyType(
         "NIGHT": (18, 28),
         "HS": (18, 28),
         "WAKE": (3, 12),
+        **dict.fromkeys(("CM", "ACM", "PCM"), (4, 12)),
+        **dict.fromkeys(("CD", "ACD", "PCD"), (10, 16)),
+        **dict.fromkeys(("CV", "ACV", "PCV"), (15, 24)),
     },
 )
 """From and to which hour a clock time can be the same moment as an event."""
@@ -145,7 +156,19 @@ def _add(kept: list[Moment], moment: Moment, pause: str) -> None:
             return
         if pause == "SEP":
             raise Refused("sig-ambiguous")
+    if before and _is_one_part(before, moment):
+        if pause == "AND":
+            raise Refused("sig-ambiguous")
+        kept[-1] = replace(moment if before.code in _BROAD else before, recurs=before.recurs or moment.recurs)
+        return
+    if before and pause != "AND" and "HS" in (before.code, moment.code) and _DINNER & {before.code, moment.code}:
+        raise Refused("sig-ambiguous")
     kept.append(moment)
+
+
+def _is_one_part(one: Moment, other: Moment) -> bool:
+    """Tell whether two moments name one part of the day, one of them broadly."""
+    return any({one.code, other.code} <= part for part in _PARTS) and bool(_BROAD & {one.code, other.code})
 
 
 def _days(named: Sequence[Days]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from cds_service.facts.sig.parts import parts
 from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.scan import scan
 from cds_service.facts.sig.steps import Allowed, Plan, Step, Taking, bounds_of, work_out
-from cds_service.facts.sig.supply import dissolved, starting_first, without_supply
+from cds_service.facts.sig.supply import dissolved, starting_first, with_notes_beside, without_supply
 from cds_service.facts.sig.words import words
 from cds_service.fhir.elements import Concept, Dosage, Ratio, Timing
 from cds_service.fhir.elements import Dose as DoseElement
@@ -86,7 +86,7 @@ def _reading(text: str, names: frozenset[str], piece_mg: Decimal | None) -> SigR
     if not any(raw.kind in ("word", "number", "clock") for raw in raws):
         raise Refused("sig-empty")
     found = dissolved(without_supply(words(tidied(raws, names), names)), piece_mg)
-    items = settle(starting_first(found))
+    items = settle(with_notes_beside(starting_first(found)))
     if not items:
         raise Refused("sig-no-dose")
     if len(items) > _MOST_PHRASES:

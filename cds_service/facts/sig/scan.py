@@ -27,7 +27,7 @@ _SILENT: Final = frozenset(':"_')
 _SAME: Final = MappingProxyType(
     {
         "μ": "µ", "–": "-", "—": "-", "‑": "-", "−": "-", "‒": "-", "×": "x", "’": "'", "‘": "'", "`": "'", "“": '"', "”": '"',
-        "⁄": "/", "\r": "\n",
+        "⁄": "/", "\r": "\n", "@": " at ",
     },
 )  # fmt: skip
 _VULGAR: Final = MappingProxyType({"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3"})
@@ -41,8 +41,11 @@ FRACTION: Final = "fraction"
 """Text of a number that was written as a fraction."""
 _DATE: Final = re.compile(
     r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})|[0-9]{1,2}-[0-9]{1,2}-[0-9]{4})(?![0-9/.-][0-9]|[0-9])"
+    r"(?: at (?:[0-9]{4}|[0-9]{1,2}:[0-9]{2}(?: ?[ap]m)?)\b)?",
 )
-"""A date with its year; it is only ever skipped, so that day and month need not be told apart."""
+"""A date with its year, and its time where it has one; it is only ever skipped, so that day and month need not be told apart."""
+_OF_FOUR: Final = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9])(?![0-9]|[.,/:-][0-9]|\s*(?:m|u|\u00b5)?g\b|\s*mc?g|\s*ml)")
+"""A clock time as wards write it behind "at": 0900, 2100."""
 _MOST_DIGITS: Final = 6
 _THOUSAND: Final = 3
 
@@ -145,7 +148,10 @@ class _Scanner:
             return
         self._refuse_after_number()
         end = self._digits(self.at)
-        if self._char(end) == ":" and self._is_minutes(end + 1):
+        if self.found and self.found[-1].text == "at" and (clock := _OF_FOUR.match(self.text, self.at)):
+            self._add("clock", f"{clock[1]}:{clock[2]}")
+            self.at = clock.end()
+        elif self._char(end) == ":" and self._is_minutes(end + 1):
             self._add("clock", self.text[self.at : end + 3])
             self.at = end + 3
         elif self._char(end) == "/" and self._is_digit(end + 1):

@@ -189,36 +189,44 @@ class _Planner:
             raise Refused("sig-ambiguous")
         last = self.plan.steps[-1]
         self.plan.steps[-1] = Step((replace(base, timing=timing),), last.length or every)
-        amounts = climbed(single_value(base.doses[0].amount), climb.by, climb.goal, clause.opener)
-        unit = base.doses[0].amount.unit
-        steps = [Step((Taking((DoseElement("", QuantityRange(amount, amount, unit)),), timing),), every) for amount in amounts]
+        start = single_value(climb.start)
+        amounts = climbed(start, climb.by, climb.goal, clause.opener)
+        steps = [Step((Taking(_scaled(base.doses, amount, start), timing),), every) for amount in amounts]
+        self._refuse_other_goal(clause, steps[-1].takings[0].doses)
         self.plan.steps += [*steps[:-1], replace(steps[-1], length=_one_length(clause))]
+
+    def _refuse_other_goal(self, clause: Clause, reached: Sequence[DoseElement]) -> None:
+        """Refuse "up to 4.5 mL (4 mg)" where 4.5 mL hold 4.5 mg."""
+        stated = self._doses([clause.goal], "") if clause.goal else ()
+        pairs = [(range_in(goal.amount, dose.amount.unit), dose.amount) for goal in stated for dose in reached]
+        if any(goal is not None and goal.low != amount.low for goal, amount in pairs):
+            raise Refused("sig-contradictory")
 
     def _base(self, clause: Clause) -> Taking:
         """Return the one dose that a climb begins from."""
         last = self.last
-        if last is None or len(last.takings) != 1 or len(last.takings[0].doses) != 1 or clause.after or clause.doses:
+        if last is None or len(last.takings) != 1 or not last.takings[0].doses or clause.after or clause.doses:
             raise Refused("sig-ambiguous")
         if last.takings[0].is_as_needed or (last.takings[0].timing and last.takings[0].timing.count):
             raise Refused("sig-ambiguous")
         return last.takings[0]
 
     def _climb_of(self, clause: Clause) -> "_Climb":
-        """Return by how much and to how much, in the unit of the dose that the climb begins from."""
+        """Return from how much, by how much and to how much, in the unit in which the change and the dose before it are both stated."""
         assert clause.by is not None  # noqa: S101 - the caller looked
         assert self.last is not None  # noqa: S101 - `_base` looked
-        unit = self.last.takings[0].doses[0].amount.unit
-        by, goal = (self._in_unit(dose, unit) if dose else None for dose in (clause.by, clause.goal))
-        assert by is not None  # noqa: S101 - as above
-        return _Climb(by, goal)
+        by = self._doses([clause.by], "")[0].amount
+        start = next((dose.amount for dose in self.last.takings[0].doses if range_in(by, dose.amount.unit)), None)
+        if start is None:
+            raise Refused("sig-ambiguous")
+        return _Climb(start, self._in_unit(clause.by, start.unit), self._in_unit(clause.goal, start.unit) if clause.goal else None)
 
     def _in_unit(self, dose: Dose, unit: str) -> Decimal:
         """Express one exact amount in a unit."""
-        doses = self._doses([dose], "")
-        known = range_in(doses[0].amount, unit)
-        if known is None or len(doses) > 1:
+        known = [amount for stated in self._doses([dose], "") if (amount := range_in(stated.amount, unit))]
+        if len(known) != 1:
             raise Refused("sig-ambiguous")
-        return single_value(known)
+        return single_value(known[0])
 
     def _allow(self, clause: Clause) -> None:
         """Keep what the text only allows apart from what it tells to take."""
@@ -289,8 +297,9 @@ class _Planner:
 
 @dataclass(frozen=True, slots=True)
 class _Climb:
-    """By how much a dose changes at a time, and to how much; `None` where no end is given."""
+    """From how much, by how much at a time, and to how much a dose changes; `None` where no end is given."""
 
+    start: QuantityRange
     by: Decimal
     goal: Decimal | None
 
@@ -298,6 +307,14 @@ class _Climb:
 def work_out(sig: Sig, piece_mg: Decimal | None) -> Plan:
     """Work a text out into steps; raises Refused where more than one reading is possible."""
     return _Planner(sig, piece_mg).work_out()
+
+
+def _scaled(doses: Sequence[DoseElement], amount: Decimal, start: Decimal) -> tuple[DoseElement, ...]:
+    """Raise every statement of a dose (a volume, and its mass) as one of them was raised."""
+    return tuple(
+        DoseElement("", QuantityRange(dose.amount.low * amount / start, dose.amount.high * amount / start, dose.amount.unit))
+        for dose in doses
+    )
 
 
 def _without_repeats(dosed: Sequence[Group]) -> list[Group]:

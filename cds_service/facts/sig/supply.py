@@ -11,7 +11,7 @@ from cds_service.quantities import QuantityRange, range_in
 
 _FEWEST_DISPENSED: Final = 7
 _UNITS: Final = ("PIECE", "VOLUME")
-_BEFORE: Final = frozenset({"TAKE", "NUMBER", "A", "MASS", "PIECE", "AND", "SEP"})
+_BEFORE: Final = frozenset({"TAKE", "OPEN", "CLOSE", "NUMBER", "A", "MASS", "PIECE", "AND", "SEP"})
 
 
 def without_supply(items: Sequence[Item]) -> list[Item]:
@@ -33,6 +33,10 @@ def _supply(items: Sequence[Item], index: int) -> int:
         return _dispensed(items, index)
     if item.kind == "REFILLS":
         return _refills(items, index)
+    if [at(items, index + ahead).kind for ahead in range(3)] == ["NUMBER", "UNIT", "SUPPLY"]:
+        return 3
+    if [item.kind, at(items, index + 1).kind] == ["NUMBER", "SUPPLY"]:
+        return 2
     if item.kind == "NUMBER" and at(items, index + 1).kind == "REFILLS" and _ends(items, index + 2):
         return 2
     is_amount = item.kind == "NUMBER" and item.number >= _FEWEST_DISPENSED and at(items, index + 1).kind in _UNITS
@@ -52,10 +56,11 @@ def _dispensed(items: Sequence[Item], index: int) -> int:
 
 
 def _refills(items: Sequence[Item], index: int) -> int:
-    """Read "refills: 3"."""
-    if at(items, index + 1).kind != "NUMBER" or not _ends(items, index + 2):
+    """Read "refills: 3", "refill x3"."""
+    skipped = int(at(items, index + 1).kind == "TIMESFOR")
+    if at(items, index + 1 + skipped).kind != "NUMBER" or not _ends(items, index + 2 + skipped):
         raise Refused("sig-ambiguous")
-    return 2
+    return 2 + skipped
 
 
 def _ends(items: Sequence[Item], index: int) -> bool:
@@ -92,7 +97,7 @@ def _is_volume(items: Sequence[Item], index: int) -> bool:
 
 def _mixed_mg(before: Sequence[Item], piece_mg: Decimal | None) -> Decimal:
     """Return how many mg are dissolved."""
-    kinds = [item.kind for item in before if item.kind not in ("TAKE", "AND", "SEP")]
+    kinds = [item.kind for item in before if item.kind not in ("TAKE", "AND", "SEP", "OPEN", "CLOSE")]
     stated = [item for item in before if item.kind in ("NUMBER", "A")]
     masses = [QuantityRange(one.number, one.number, unit.value) for one, unit in pairwise(before) if unit.kind == "MASS"]
     mg = range_in(masses[0], "mg") if len(masses) == 1 else None
@@ -107,7 +112,7 @@ def _mixed_mg(before: Sequence[Item], piece_mg: Decimal | None) -> Decimal:
 
 def _after_note(items: Sequence[Item], index: int, worth: Decimal) -> Sequence[Item]:
     """Return what follows, without "(1 mg/mL)", which must be the concentration that was worked out."""
-    opens = at(items, index).kind == "OPEN"
+    opens = at(items, index).kind in ("OPEN", "EQ")
     kinds = [item.kind for item in items[index + opens : index + opens + 4]]
     if kinds[:4] == ["NUMBER", "MASS", "PER", "VOLUME"]:
         number, unit = items[index + opens : index + opens + 2]
@@ -118,6 +123,26 @@ def _after_note(items: Sequence[Item], index: int, worth: Decimal) -> Sequence[I
     while at(items, index).kind in ("SEP", "AND", "THEN"):
         index += 1
     return items[index:]
+
+
+_GAP: Final = frozenset({"ROUTE", "FREQ", "RECURS", "MOMENT", "COUNT", "EVERY", "UNIT", "A", "AT", "PER", "TAKE"})
+_LONGEST_GAP: Final = 6
+_NOTE: Final = (["OPEN", "NUMBER", "MASS", "CLOSE"], ["OPEN", "NUMBER", "MASS", "TOTAL", "CLOSE"])
+
+
+def with_notes_beside(items: Sequence[Item]) -> Sequence[Item]:
+    """Put the note of "1 tablet by mouth daily (50 mg total)" directly behind the count that it explains."""
+    for index, item in enumerate(items):
+        length = next((len(note) for note in _NOTE if [at(items, index + ahead).kind for ahead in range(len(note))] == note), 0)
+        if item.kind != "OPEN" or not length:
+            continue
+        behind = index
+        while behind > 0 and index - behind < _LONGEST_GAP and items[behind - 1].kind in _GAP:
+            behind -= 1
+        if behind < index and at(items, behind - 1).kind in _UNITS:
+            note = items[index : index + length]
+            return (*items[:behind], *note, *items[behind:index], *items[index + length :])
+    return items
 
 
 def starting_first(items: Sequence[Item]) -> Sequence[Item]:

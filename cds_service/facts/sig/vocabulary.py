@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 _TABLE: Final = """
-TAKE: take | takes | taking | give | use | swallow | inject | administer | apply | place | insert | put | let dissolve | drink | measure | measure and take
-TAKE mix: dissolve | mix | crush | crush and dissolve | crush and mix | dilute | crush or dissolve | dissolved | mixed | crushed and dissolved
+TAKE: take | takes | taking | give | use | swallow | inject | administer | apply | insert | let dissolve | let | drink | measure | measure and take
+TAKE mix: place | put | add | dissolve | mix | crush | crush and dissolve | crush and mix | dilute | crush or dissolve | dissolved | mixed | crushed and dissolved
 TAKE start: starting at | starting with | beginning at | beginning with | starting from | starting dose of
+TAKE first: first dose | first dose on | next dose | next dose on
 TAKE: starting | starting on | beginning | beginning on | start date | effective | as of | start | start with | start at | start on | start taking | begin | begin with | begin at | begin taking | initiate | initiate at | started on
 TAKE: continue | continue with | continue taking | resume | patient to take | to take | sig | rx
 ROUTE oral: by mouth | po | orally | oral | by oral route | oral route | per os | via oral route | in mouth | through the mouth
@@ -81,16 +82,16 @@ MOMENT MORN: in the morning | morning | in the am | in am | in morning
 MOMENT NOON: at noon | noon | at midday | midday
 MOMENT AFT: in the afternoon | afternoon | mid afternoon
 MOMENT WAKE: upon waking | on waking | when waking | after waking | upon awakening | on awakening | on rising | upon arising
-MOMENT CM: with breakfast | breakfast
+MOMENT CM: w / breakfast | with breakfast | breakfast
 LEAD ACM: before breakfast | prior to breakfast
 LEAD PCM: after breakfast
 MOMENT CD: with lunch | lunch
 LEAD ACD: before lunch
 LEAD PCD: after lunch
-MOMENT CV: with dinner | with supper | with evening meal | with the evening meal | dinner | supper
+MOMENT CV: w / dinner | w / supper | with dinner | with supper | with evening meal | with the evening meal | dinner | supper
 LEAD ACV: before dinner | before supper
 LEAD PCV: after dinner | after supper
-MEALS: with meals | with each meal | after meals | before meals | ac | pc | at meals | at mealtimes | with every meal
+MEALS: w / meals | with meals | with each meal | after meals | before meals | ac | pc | at meals | at mealtimes | with every meal
 DAYS mon: monday | mondays | mon
 DAYS tue: tuesday | tuesdays | tue | tues
 DAYS wed: wednesday | wednesdays | wed | weds
@@ -108,12 +109,13 @@ AT: at | around | at around | about | at about
 
 PRN: prn | as needed | if needed | when needed | as necessary | when required | as required | if required | only as needed | only if needed | only when needed
 REFILLS: refills | refill | rf | r | rfl
+SUPPLY: supply | day supply | days supply | days ' supply
 DISPENSE: dispense | disp | qty | quantity
 FOR: for up to
 FOR: for | during | for treatment of | for the treatment of | for management of | for the management of
 TIMESFOR: x
 FIRST: first
-MORE: more | another | additional
+MORE: more | another | additional | second | third | fourth
 AFTER: after
 IN: in | within | into
 WITH: with
@@ -160,6 +162,9 @@ AMBIGUOUS: once or more | as able
 
 CAUTION: do not take with | do not take if | do not take while | do not take together with | do not take when | do not take any | do not use with | do not use if
 CAUTION: do not use while | do not combine | do not mix with | do not drive | do not drink | do not crush | do not chew | do not share
+PRECONDITION: do not start until | do not start | do not begin until | do not take until | must be opioid free | should be opioid free | opioid free | no opioids for
+PRECONDITION: do not fill before | do not fill until | do not dispense before | may fill on | ok to fill on | fill on or after | discard after | discard in
+PRECONDITION: discard remaining | expires | expires in | good for | beyond use date | bud | stop all opioids | hold opioids | wait at least | patient must be
 CAUTION: avoid | may cause | can cause | might cause | side effects | call | contact | notify | report | stop if | stop and call | caution | warning | warnings
 CAUTION: store | keep | keep out of | must not be taken with | not to be taken with | should not be taken with | needs to be compounded | must be compounded | to be compounded
 CAUTION: compounded by | compounded at | compounding pharmacy | pharmacy | pharmacist | note to pharmacy | note to pharmacist | pharmacy note | compound as | compound into
@@ -169,6 +174,10 @@ CAUTION: soft stop | hard stop | physician stop | stop date | do not take opioid
 
 HEADING: indication | indications | diagnosis | dx | reason
 FILL: of water | of distilled water | distilled water | of tap water | water | of sterile water | sterile water | to make | to a concentration of | for a concentration of
+FILL: w / food | w / water | w / a meal | w / or w / o food | until discontinued | until further notice | starting today | start today | starting tomorrow | today
+FILL: starting tonight | start tonight | tonight | starting now | class print | class normal | class no print | normal | reached | is reached | is achieved | achieved
+FILL: then reassess | then follow up | then re evaluate | then recheck | refrigerate the rest | refrigerate remainder | discard the rest | the rest
+FILL: avicel | avicel filler | microcrystalline cellulose | sucrose filler | lactose free | no lactose | without lactose | rapid dissolve | sustained release free
 FILL: acid free | dye free | gluten free | filler | no fillers | nocturnal | po nightly dose | refrigerated | of the solution | of solution | of the mixture | of mixture | of this solution
 FILL: please | the | your | of the day | with food | with or without food | with a meal | with a snack | with milk | with water | with a full glass of water | with a glass of water
 FILL: with plenty of water | with fluids | with liquid | on an empty stomach | on empty stomach | without food | swallow whole | whole | do not crush | do not chew | do not crush or chew
