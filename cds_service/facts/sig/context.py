@@ -289,7 +289,9 @@ def _by(context: Context, item: Item) -> None:
 
 
 def _then(context: Context, item: Item) -> None:
-    """Begin the next step."""
+    """Begin the next step; "then as directed" leaves it to directions."""
+    if context.peek().kind == "DIRECTED":
+        raise Refused("sig-as-directed")
     context.mode = ""
     context.out.append(item)
 

@@ -178,6 +178,7 @@ FILL: w / food | w / water | w / a meal | w / or w / o food | until discontinued
 FILL: starting tonight | start tonight | tonight | starting now | class print | class normal | class no print | normal | reached | is reached | is achieved | achieved
 FILL: then reassess | then follow up | then re evaluate | then recheck | refrigerate the rest | refrigerate remainder | discard the rest | the rest
 FILL: avicel | avicel filler | microcrystalline cellulose | sucrose filler | lactose free | no lactose | without lactose | rapid dissolve | sustained release free
+FILL: at least | after food | in gluteal muscle | in the gluteal muscle | in gluteus | upper outer quadrant | start low go slow | start low and go slow
 FILL: acid free | dye free | gluten free | filler | no fillers | nocturnal | po nightly dose | refrigerated | of the solution | of solution | of the mixture | of mixture | of this solution
 FILL: please | the | your | of the day | with food | with or without food | with a meal | with a snack | with milk | with water | with a full glass of water | with a glass of water
 FILL: with plenty of water | with fluids | with liquid | on an empty stomach | on empty stomach | without food | swallow whole | whole | do not crush | do not chew | do not crush or chew
