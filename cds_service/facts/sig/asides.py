@@ -14,14 +14,6 @@ _HARMLESS: Final = frozenset({"FILL", "TAKE", "INDICATION", "AND", "OF", "A", "T
 """What a caution may hold beside words that are not in the vocabulary: nothing that could change dose, timing or length."""
 _OF_TIME: Final = _HARMLESS | {"PRECONDITION", "NUMBER", "UNIT", "DATE", "FIRST", "MORE", "AFTER", "IN"}
 """What a precondition ("opioid free for 7 to 10 days", "do not fill before 12/1/2026") may hold besides."""
-_TURNS: Final = """hold held stop stopped stopping discontinue discontinued dc cancel cancelled canceled void error wrong ignore skip omit miss
-    missed except unless not don't dont no never none without until instead alternate alternating alternatively either or double half
-    change changed replace replaced other extra repeat again then only if when may might can could should must pause wait start begin
-    resume continue refuse refused declined old new prior previous ramp slowly gradually build up down step more less adjust adjusted
-    higher lower reduce"""
-_TELLING: Final = frozenset(_TURNS.split())
-"""Words that can turn an instruction round; a sentence with one of them is no mere remark."""
-_REMARKED: Final = frozenset({"FILL", "INDICATION", "AND", "OF", "A", "TO", "FOR", "WITH", "CAUTION", "HEADING"})
 _STRONG: Final = frozenset(".\n;!")
 _SHORTEST: Final = 4
 _SLIPPED: Final = frozenset({"PIECE", "TAKE", "RECURS", "MOMENT", "FREQ", "ROUTE"})
@@ -77,7 +69,7 @@ def _without_cautions(raws: Sequence[Raw]) -> Iterator[Raw]:
     index = 0
     while index < len(raws):
         begins = index == 0 or raws[index - 1].kind in ("sep", "dash")
-        end = max(_caution(raws, index), _remark(raws, index)) if begins else index
+        end = _caution(raws, index) if begins else index
         if end == index:
             yield raws[index]
             end += 1
@@ -94,19 +86,6 @@ def _caution(raws: Sequence[Raw], start: int) -> int:
     while index < len(raws) and raws[index].text not in _STRONG:
         kind, length = _phrase(raws, index)
         if kind not in harmless and (kind or raws[index].kind not in ("word", "sep", "slash", "dash", "date")):
-            return start
-        index += length
-    return index
-
-
-def _remark(raws: Sequence[Raw], start: int) -> int:
-    """Return the place after a sentence of its own that says nothing of dose or timing and turns nothing round."""
-    if start == 0 or raws[start - 1].text not in _STRONG:
-        return start
-    index = start
-    while index < len(raws) and raws[index].text not in _STRONG:
-        kind, length = _phrase(raws, index)
-        if raws[index].text in _TELLING or kind not in ("", *_REMARKED) or raws[index].kind not in ("word", "sep", "dash", "slash"):
             return start
         index += length
     return index

@@ -165,6 +165,8 @@ CAUTION: do not use while | do not combine | do not mix with | do not drive | do
 PRECONDITION: do not start until | do not start | do not begin until | do not take until | must be opioid free | should be opioid free | opioid free | no opioids for
 PRECONDITION: do not fill before | do not fill until | do not dispense before | may fill on | ok to fill on | fill on or after | discard after | discard in
 PRECONDITION: discard remaining | expires | expires in | good for | beyond use date | bud | stop all opioids | hold opioids | wait at least | patient must be
+FILL: ok to substitute | okay to substitute | ok to mail | please mail | please deliver | spanish label | english label | compounded medication | compounded drug
+CAUTION: monitor | monitor for | watch for | use caution | this medication | this medicine | compounded product | patient aware | patient counseled | patient education
 CAUTION: avoid | may cause | can cause | might cause | side effects | call | contact | notify | report | stop if | stop and call | caution | warning | warnings
 CAUTION: store | keep | keep out of | must not be taken with | not to be taken with | should not be taken with | needs to be compounded | must be compounded | to be compounded
 CAUTION: compounded by | compounded at | compounding pharmacy | pharmacy | pharmacist | note to pharmacy | note to pharmacist | pharmacy note | compound as | compound into
