@@ -46,6 +46,7 @@ def test_a_stored_decision_shows_rules_fates_completeness_and_feedback_and_no_co
         made = planted(store)
         response = bench_that_finds(pack, partial(find_decision, store)).get(f"/workbench/decision?id={made.id.upper()}")
     assert response.status_code == 200
+    assert 'href="/workbench/rules/opioid-conflict"' in response.text
     for told in ("Opioid in use, or stopped too recently", "shown on a card", "the rule is silent", "Missing", "12.5 ms", "Will-Monitor"):
         assert told in response.text
     assert "a word about the patient" not in response.text

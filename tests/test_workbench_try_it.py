@@ -244,6 +244,12 @@ def test_a_trace_names_the_medicine_that_it_looks_at_and_what_each_line_rests_on
     assert re.search(r"<code>is_current is true</code>.*prefetch.recentMedications.entry\[0\] MedicationRequest/medicine-1", page)
 
 
+def test_each_rule_leads_to_its_own_page(bench: FlaskClient) -> None:
+    links = set(re.findall(r'href="(/workbench/rules/[^"]+)"', bench.get("/workbench?sample=depot").text))
+    assert len(links) > 10
+    assert {bench.get(link).status_code for link in links} == {200}
+
+
 def test_information_that_waits_for_the_signature_says_so(pack: Pack) -> None:
     fates = {rule.id: rule.fate for rule in rule_views(decided(pack, SAMPLES["while-drafting"]))}
     assert fates["opioid-conflict"] == "on a card"
