@@ -7,11 +7,12 @@ comparison of two Poisson means); counts are first divided by how much more the 
 """
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import Connection
 
@@ -21,6 +22,8 @@ from cds_service.analytics.usage import ALL, tally_of
 from cds_service.store.engine import Store
 from cds_service.store.schema import usage_answers, usage_rules
 
+Counts = dict[tuple[str, str, str, date], int]
+"""Decisions by client, site, hook and day."""
 MEAN_DAYS: Final = 28
 RECENT_DAYS: Final = (1, 3, 7, 14, 28)
 CHANCE: Final = 1e-4
@@ -86,40 +89,38 @@ def alarms(store: Store, filters: Filters = ALL, *, zone: tzinfo = UTC, now: dat
 
 def judged(days: Mapping[date, Day], today: date) -> tuple[Literal["silent", "flood"], int, Day, float, float, float] | None:
     """Judge one series of days; returns kind, length, the recent count, what was expected, the mean rate and the chance."""
-    found = [
-        (kind, length, recent, expected, mean, chance)
-        for length in RECENT_DAYS
-        for kind, recent, expected, mean, chance in _compared(days, today, length)
-    ]
+    heard = sorted((day for day in days.values() if day.decisions and day.day <= today), key=lambda one: one.day)
+    dates = [day.day for day in heard]
+    found = []
+    for length in RECENT_DAYS:
+        begin = today - timedelta(days=length - 1)
+        cut = bisect_left(dates, begin)
+        told = _compared(heard[bisect_left(dates, begin - timedelta(days=MEAN_DAYS)) : cut], heard[cut:])
+        if told:
+            kind, recent, expected, mean, chance = told
+            found.append((kind, length, recent, expected, mean, chance))
     return min(found, key=lambda one: one[-1], default=None)
 
 
-def _compared(days: Mapping[date, Day], today: date, length: int) -> Iterator[tuple[Literal["silent", "flood"], Day, float, float, float]]:
+def _compared(before: Sequence[Day], recent: Sequence[Day]) -> tuple[Literal["silent", "flood"], Day, float, float, float] | None:
     """Compare the last days with the four weeks before them."""
-    begin = today - timedelta(days=length - 1)
-    recent = [day for day in days.values() if begin <= day.day <= today and day.decisions]
-    before = [day for day in days.values() if begin - timedelta(days=MEAN_DAYS) <= day.day < begin and day.decisions]
-    earlier = _sum(before)
+    earlier, now = _sum(before), _sum(recent)
     if len(before) < _LEAST_DAYS or not earlier.fired or not recent:
-        return
+        return None
     rates = _rates(before)
     expected = math.fsum(day.decisions * rates[day.is_weekend] for day in recent)
-    now, scatter = _sum(recent), _scatter(before, rates)
+    is_silent, is_flood = now.fired <= SILENT_BELOW * expected, now.fired >= max(FLOOD_LEAST, FLOOD_ABOVE * expected)
+    if not (is_silent or is_flood):
+        return None
+    scatter = _scatter(before, rates)
     share = expected / (expected + earlier.fired)
     tries = round((now.fired + earlier.fired) / scatter)
-    mean = earlier.fired / earlier.decisions
-    if now.fired <= SILENT_BELOW * expected:
-        chance = at_most(math.ceil(now.fired / scatter), tries, share)
-        if chance < CHANCE:
-            yield "silent", now, expected, mean, chance
-    if now.fired >= max(FLOOD_LEAST, FLOOD_ABOVE * expected):
-        chance = at_least(math.floor(now.fired / scatter), tries, share)
-        if chance < CHANCE:
-            yield "flood", now, expected, mean, chance
+    tail = at_most(math.ceil(now.fired / scatter), tries, share) if is_silent else at_least(math.floor(now.fired / scatter), tries, share)
+    return ("silent" if is_silent else "flood", now, expected, earlier.fired / earlier.decisions, tail) if tail < CHANCE else None
 
 
 def _sum(days: Sequence[Day]) -> Day:
-    return Day(days[0].day if days else date.min, sum(day.fired for day in days), sum(day.decisions for day in days))
+    return Day(days[0].day if days else date.min, sum([day.fired for day in days]), sum([day.decisions for day in days]))
 
 
 def _rates(days: Sequence[Day]) -> Mapping[bool, float]:
@@ -140,42 +141,38 @@ def _alarms(connection: Connection, filters: Filters, zone: tzinfo, now: datetim
     of_all_rules = Filters(client=filters.client, site=filters.site, hook=filters.hook)
     tally = tally_of(connection, Window(first, today), of_all_rules, zone, now)
     place = ("day", "client", "site", "hook")
-    calls: dict[Any, int] = defaultdict(int)
-    for *where, number in tally.sums(usage_answers, place, ("decisions",), "day"):
-        calls[tuple(where)] += number
-    fired: dict[str, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
-    for *where, rule, number in tally.sums(usage_rules, (*place, "rule"), ("decisions",), "day"):
-        fired[rule][tuple(where)] += number
+    calls: Counts = defaultdict(int)
+    for day, client, site, hook, number in tally.sums(usage_answers, place, ("decisions",), "day"):
+        calls[client, site, hook, day] += number
+    fired: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    for day, client, site, hook, rule, number in tally.sums(usage_rules, (*place, "rule"), ("decisions",), "day"):
+        fired[rule][client, site, hook, day] += number
     rules = sorted(fired) if filters.rule is None else [filters.rule]
     return tuple(alarm for rule in rules for alarm in _of_rule(rule, fired[rule], calls, today))
 
 
-def _of_rule(rule: str, fired: Mapping[Any, int], calls: Mapping[Any, int], today: date) -> Iterator[Alarm]:
+def _of_rule(rule: str, fired: Counts, calls: Counts, today: date) -> Iterator[Alarm]:
     """Judge a rule for all clients together; and for each client and site, where all together show nothing."""
-    hooks = {hook for (_, _, _, hook), number in fired.items() if number}
-    heard = {place: number for place, number in calls.items() if place[3] in hooks}
-    whole = _alarm(rule, None, _days(fired, heard), today)
-    if whole:
-        yield whole
+    hooks = {hook for _, _, hook, _ in fired}
+    by_place: dict[tuple[str, str], dict[date, list[int]]] = defaultdict(dict)
+    for (client, site, hook, day), number in calls.items():
+        if hook in hooks:
+            sums = by_place[client, site].setdefault(day, [0, 0])
+            sums[0] += fired.get((client, site, hook, day), 0)
+            sums[1] += number
+    whole: dict[date, list[int]] = {}
+    for days in by_place.values():
+        for day, numbers in days.items():
+            whole[day] = [one + other for one, other in zip(whole.get(day, (0, 0)), numbers, strict=True)]
+    alarm = _alarm(rule, None, whole, today)
+    if alarm:
+        yield alarm
         return
-    for client, site in sorted({place[1:3] for place in heard}):
-        own = [{place: n for place, n in counts.items() if place[1:3] == (client, site)} for counts in (fired, heard)]
-        alarm = _alarm(rule, (client, site), _days(*own), today)
-        if alarm:
-            yield alarm
+    yield from (alarm for place in sorted(by_place) if (alarm := _alarm(rule, place, by_place[place], today)))
 
 
-def _days(fired: Mapping[Any, int], calls: Mapping[Any, int]) -> Mapping[date, Day]:
-    """Add up a rule's firings and the decisions beside them, by day."""
-    sums: dict[date, list[int]] = defaultdict(lambda: [0, 0])
-    for which, counts in enumerate((fired, calls)):
-        for place, number in counts.items():
-            sums[place[0]][which] += number
-    return {day: Day(day, *numbers) for day, numbers in sums.items()}
-
-
-def _alarm(rule: str, place: tuple[str, str] | None, days: Mapping[date, Day], today: date) -> Alarm | None:
-    verdict = judged(days, today)
+def _alarm(rule: str, place: tuple[str, str] | None, days: Mapping[date, Sequence[int]], today: date) -> Alarm | None:
+    verdict = judged({day: Day(day, *numbers) for day, numbers in days.items()}, today)
     if verdict is None:
         return None
     kind, length, recent, expected, mean, chance = verdict

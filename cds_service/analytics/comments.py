@@ -17,7 +17,7 @@ from cds_service.analytics.usage import ALL
 from cds_service.store.engine import Store
 from cds_service.store.schema import cards, decisions, feedback, feedback_comments, findings
 
-_MOST_READ: Final = 2000
+_MOST_READ: Final = 1000
 _SHOUTING: Final = re.compile(r"!{2,}|\b[A-Z]{4,}\s+[A-Z]{2,}\b")
 _CALM: Final = re.compile(r"\s+")
 
@@ -40,9 +40,8 @@ class Comment:
 
 
 def comments(store: Store, window: Window, filters: Filters = ALL, *, zone: tzinfo = UTC, limit: int = 50) -> tuple[Comment, ...]:
-    """Give the comments received in the window, the worst complaints first and then the newest, of the newest 2,000; raises StoreUnavailable."""
-    found = store.read(lambda connection: _read(connection, window, filters, zone))
-    return tuple(sorted(found, key=lambda one: (-one.score, -one.received_at.timestamp(), one.text))[:limit])
+    """Give the comments received in the window, the worst complaints first and then the newest, of the newest 1,000; raises StoreUnavailable."""
+    return store.read(lambda connection: _read(connection, window, filters, zone, limit))
 
 
 def complaint(text: str) -> tuple[int, tuple[str, ...]]:
@@ -62,10 +61,11 @@ def _words() -> tuple[Mapping[str, int], re.Pattern[str]]:
     return weights, re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
 
 
-def _read(connection: Connection, window: Window, filters: Filters, zone: tzinfo) -> list[Comment]:
+def _read(connection: Connection, window: Window, filters: Filters, zone: tzinfo, limit: int) -> tuple[Comment, ...]:
     rows = connection.execute(_query(window, filters, zone)).all()
-    rules = _rules_of(connection, [row.card for row in rows])
-    return [_comment(row, rules.get(row.card, ())) for row in rows]
+    worst = sorted(rows, key=lambda row: (-complaint(row.text)[0], -row.received_at.timestamp(), row.text))[:limit]
+    rules = _rules_of(connection, [row.card for row in worst])
+    return tuple(_comment(row, rules.get(row.card, ())) for row in worst)
 
 
 def _query(window: Window, filters: Filters, zone: tzinfo) -> Select[Any]:
