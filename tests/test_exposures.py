@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from cds_service.facts.exposures import days_short, exposures, is_being_stopped, is_start, key, referred_key, same_ingredient
+from cds_service.facts.exposures import (
+    days_short,
+    exposures,
+    is_being_stopped,
+    is_start,
+    key,
+    referred_key,
+    same_ingredient,
+    told_by_reason,
+)
 from cds_service.facts.registry import EXPOSURES, Item, Value
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
 from cds_service.fhir.elements import Concept, Dosage, Medication, Period
@@ -390,6 +399,24 @@ def test_a_telling_diagnosis_is_an_item_without_dates() -> None:
             "opioid_free_days": unknown,
         },
     ]
+
+
+def test_a_diagnosis_that_is_over_says_when() -> None:
+    (item,) = diagnoses(diagnosed(clinical_status="resolved", abated=ago(3)))
+    assert (item["is_current"], item["is_listed_as_active"], item["is_proposed"]) == (False, False, False)
+    assert item["days_since_last_dose"] == exactly(3, "d")
+    assert item["opioid_free_days"] == item["days_short_of_opioid_free"] == Unknown("diagnosis")
+    assert (item["source"], item["name"]) == (frozenset({"condition"}), "Telling name")
+
+
+def test_a_diagnosis_that_counts_is_not_over_whatever_its_end_says() -> None:
+    assert [item["is_current"] for item in diagnoses(diagnosed(abated=ago(3)))] == [Unknown("diagnosis")]
+
+
+def test_the_reason_of_an_order_is_an_item_that_rests_on_the_order() -> None:
+    (item,) = told_by_reason(ORDER, [SILENT, TELLING], SIGNALS)
+    assert values(item) == diagnoses(diagnosed(TELLING))[0]
+    assert {fact.rests_on for fact in item.values()} == {("draftOrders.entry[0]",)}
 
 
 def test_a_diagnosis_without_a_name_has_the_title_of_its_value_set() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.facts.indications import counts, in_sentence, indication_facts, spoken_list
+from cds_service.facts.indications import counts, ended_on, in_sentence, indication_facts, spoken_list, stated_reasons
 from cds_service.facts.registry import Fact
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
 from cds_service.fhir.elements import Concept, Dosage, Medication
@@ -224,6 +224,29 @@ def test_a_resolved_condition_that_the_order_names_is_its_reason() -> None:
 )
 def test_a_condition_counts_by_its_statuses(elements: dict[str, Any], match: ConditionMatch, answer: bool) -> None:  # noqa: FBT001
     assert counts(condition(**elements), match, TODAY) is answer
+
+
+@pytest.mark.parametrize(
+    ("elements", "answer"),
+    [
+        ({"abated": TODAY - timedelta(3)}, TODAY - timedelta(3)),
+        ({"abated": TODAY - timedelta(0)}, TODAY - timedelta(0)),
+        ({"abated": TODAY - timedelta(-1)}, None),
+        ({}, None),
+        ({"abated": TODAY - timedelta(3), "verification_status": "refuted"}, None),
+        ({"abated": TODAY - timedelta(3), "verification_status": "entered-in-error"}, None),
+    ],
+)
+def test_a_condition_ended_on_a_day_that_is_told_and_past(elements: dict[str, Any], answer: date | None) -> None:
+    assert ended_on(condition(**elements), TODAY) == answer
+
+
+def test_the_reasons_that_an_order_states_are_those_that_the_chart_does_not_refute() -> None:
+    stated = [Concept(text="one"), Concept(), Concept(text="two")]
+    order = replace(ORDER, reasons=tuple(stated), reason_references=("Condition/c",))
+    refuted = condition(id="c", concept=stated[2], verification_status="refuted")
+    assert stated_reasons(order, Chart(conditions=(refuted,))) == stated[:1]
+    assert stated_reasons(order, Chart(conditions=(replace(refuted, id="d"),))) == [stated[0], stated[2]]
 
 
 @pytest.mark.parametrize(
