@@ -22,7 +22,7 @@ from cds_service.web.workbench.order_form import mistakes, request_of, sent_form
 from cds_service.web.workbench.reason_view import order_views, rule_views
 from cds_service.web.workbench.samples import Sample, read_samples, samples_file
 from cds_service.web.workbench.try_it import laid_out
-from tests.clinic import FIBROMYALGIA, LDN_CAPSULE, OXYCODONE, TODAY, call, condition, dosage, listed, order
+from tests.clinic import FIBROMYALGIA, LDN_CAPSULE, OXYCODONE, TABLET_50, TODAY, call, condition, dosage, listed, order
 from tests.conftest import ROOT, ZONE
 from tests.workbench_floor import NOON_THERE, bench_with
 
@@ -226,6 +226,12 @@ def test_a_body_over_the_limit_is_refused(pack: Pack) -> None:
     assert client.post("/workbench", data=posted("x" * 110_000)).status_code == 413
 
 
+def test_bytes_that_are_no_text_are_refused(bench: FlaskClient) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert bench.post("/workbench", data=b"what=request&request=\xff\xfe", content_type=form).status_code == 400
+    assert bench.post("/workbench", data=b"what=request&request=%FF%FE", content_type=form).status_code == 400
+
+
 def test_a_request_of_a_megabyte_is_answered(bench: FlaskClient) -> None:
     assert bench.post("/workbench", data=posted({**CONFLICT, "extension": {"x": "y" * 1_000_000}})).status_code == 200
 
@@ -273,6 +279,18 @@ def test_json_is_laid_out_with_the_digits_that_were_sent(bench: FlaskClient) -> 
     assert "&#34;value&#34;: 4.50" in bench.post("/workbench", data=posted(text)).text
     assert json.loads(laid_out(CONFLICT)) == CONFLICT
     assert laid_out({}) == "{}"
+
+
+def test_a_form_becomes_the_request_that_an_ehr_would_send() -> None:
+    request = request_of(SAMPLES["soon-after-buprenorphine"].form, TODAY)
+    [entry] = request["prefetch"]["recentMedications"]["entry"]
+    assert (entry["resource"]["authoredOn"], entry["resource"]["status"]) == ("2026-10-18", "completed")
+    assert entry["resource"]["dispenseRequest"]["expectedSupplyDuration"]["value"] == 30
+    assert request["prefetch"]["activeMedications"]["entry"] == []
+    [draft] = request["context"]["draftOrders"]["entry"]
+    assert draft["resource"]["medicationCodeableConcept"] == TABLET_50
+    assert draft["resource"]["reasonCode"][0]["coding"][0]["code"] == "F11.20"
+    assert request_of(SAMPLES["list-not-sent"].form, TODAY)["prefetch"].keys() == {"patient", "conditions"}
 
 
 def test_days_of_a_sample_are_counted_from_the_day_it_is_looked_at(pack: Pack) -> None:

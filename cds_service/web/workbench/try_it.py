@@ -96,7 +96,6 @@ class _Page:
 
     def try_this(self) -> Response:
         """Answer what was filled in or pasted; nothing of it is kept."""
-        request.max_form_memory_size = request.max_content_length
         if request.form.get("what") == "request":
             return self._pasted(request.form.get("request", ""))
         form = sent_form(request.form)
