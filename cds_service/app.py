@@ -5,12 +5,16 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, g, request
 
 from cds_service.advisor import PackAdvisor, Record, in_turn, no_record
+from cds_service.analytics.alarms import alarms
 from cds_service.analytics.background import RollingUp
+from cds_service.analytics.codes import codes
+from cds_service.analytics.comments import comments
+from cds_service.analytics.usage import choices, usage
 from cds_service.clients.admission import registry_in_force, token_check
 from cds_service.clients.replay import ReplayMemory
 from cds_service.errors import SettingsRefused
@@ -39,6 +43,7 @@ from cds_service.web.paths import single_slashes
 from cds_service.web.proxies import only_from_proxies
 from cds_service.web.trust import Screen, admit
 from cds_service.web.workbench import Sources, workbench
+from cds_service.web.workbench.use_source import UseSource
 
 _SCREEN: Final = "cds_service.screen"
 _METHODS: Final = frozenset(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"])
@@ -120,6 +125,22 @@ def sources_of(advisor: PackAdvisor, settings: Settings, store: Store | None = N
         today=advisor.today,
         changes=changes,
         find_decision=partial(find_decision, store) if store else None,
+        use=use_of(advisor, store) if store else None,
+    )
+
+
+def use_of(advisor: PackAdvisor, store: Store) -> UseSource:
+    """Give the page of use the counts of a store, in days of the site, up to the present moment."""
+
+    def now() -> dict[str, Any]:
+        return {"zone": advisor.zone, "now": advisor.clock()}
+
+    return UseSource(
+        usage=lambda window, filters: usage(store, window, filters, **now()),
+        alarms=lambda filters: alarms(store, filters, **now()),
+        comments=lambda window, filters: comments(store, window, filters, zone=advisor.zone, limit=100),
+        codes=lambda window, filters: codes(store, window, filters),
+        choices=lambda: choices(store, **now()),
     )
 
 

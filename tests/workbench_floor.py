@@ -16,8 +16,13 @@ from tests.conftest import ZONE
 NOON_THERE = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
 
 
+def advisor_at_noon(pack: Pack) -> PackAdvisor:
+    """Advise by a pack, on a day that stands still."""
+    return PackAdvisor(pack, ZONE, Wishes(), lambda: NOON_THERE)
+
+
 def bench_with(pack: Pack, change: Callable[[Sources], Sources] = replace, settings: Settings | None = None) -> Flask:
     """Make the application with its workbench; `change` puts other sources in the place of the real ones."""
-    advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON_THERE)
+    advisor = advisor_at_noon(pack)
     wanted = settings or Settings()
     return create_app(wanted, advisor, sources=change(sources_of(advisor, wanted)))

@@ -12,12 +12,25 @@ from cds_service.unknown import Unknown
 _HEADS: Final = {"day": "Day", "week": "Week from", "month": "Month"}
 _EACH: Final = {"day": "each day", "week": "each week", "month": "each month"}
 _MOST_RULES: Final = 12
+_LONGEST: Final = 30
+"""Characters of a reason that fit beside a bar."""
+KIND_NAMES: Final = {"patient": "patient", "conditions": "conditions", "medications": "medications", "history": "ended orders"}
+"""Kinds of data in words."""
 
 
 def pictures(report: UsageReport) -> tuple[Chart, ...]:
-    """Draw a report: calls, what was said of the cards, which rules fire and are overridden, missing data, speed."""
+    """Draw a report: calls, what was said of the cards, which rules fire and are overridden, why, missing data, speed."""
     rules = by_rule(report)
-    return (_decisions(report), _answers(report), _fired(rules), _overridden(rules), _incomplete(report), _latency(report))
+    return (
+        _decisions(report),
+        _answers(report),
+        _fired(rules),
+        _overridden(rules),
+        _reasons(report),
+        _kinds(report),
+        _incomplete(report),
+        _latency(report),
+    )
 
 
 def by_rule(report: UsageReport) -> tuple[tuple[str, RuleCounts], ...]:
@@ -88,6 +101,25 @@ def _incomplete(report: UsageReport) -> Chart:
     return _over_time(
         report, "How often data was missing", says, (Series("incomplete", tuple(_percent(share) for share in shares)),), unit="%"
     )
+
+
+def _kinds(report: UsageReport) -> Chart:
+    kinds = report.counts.incomplete_by_kind if report.counts.with_data else {}
+    shares = tuple(kinds.values())
+    lacked = Series("lacked", tuple(_percent(share) for share in shares), tuple(_interval(share) for share in shares))
+    says = "Share of the decisions that needed the chart and lacked this kind of its data; the whisker is the 95 % interval."
+    return Chart("Which data was missing", says, "bars", "Data", tuple(KIND_NAMES[kind] for kind in kinds), (lacked,), "%")
+
+
+def _reasons(report: UsageReport) -> Chart:
+    some = report.reasons[:_MOST_RULES]
+    given = Series("overrides", tuple(one.overrides for one in some), color=1)
+    says = "Reasons that clinicians gave when they overrode a card."
+    return Chart("Why cards are overridden", says, "bars", "Reason", tuple(_short(one.display or one.code) for one in some), (given,))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _latency(report: UsageReport) -> Chart:

@@ -8,6 +8,7 @@ from cds_service.web.workbench.rules import add_rules
 from cds_service.web.workbench.shell import Shell, shell_of
 from cds_service.web.workbench.sources import Sources
 from cds_service.web.workbench.try_it import add_try_it
+from cds_service.web.workbench.use import add_use
 
 __all__ = ["Sources", "workbench"]
 
@@ -21,4 +22,5 @@ def workbench(sources: Sources, public_url: str = "") -> Blueprint:
     add_decisions(blueprint, shell, sources)
     add_rules(blueprint, shell, sources)
     add_attributes(blueprint, shell, sources)
+    add_use(blueprint, shell, sources)
     return blueprint

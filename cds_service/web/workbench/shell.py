@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cds_service import __version__
+from cds_service.charts import STYLESHEET
 
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _YEAR: Final = "public, max-age=31536000, immutable"
@@ -88,7 +89,8 @@ def shell_of(title: str, public_url: str) -> Shell:
 
 def _static_files() -> dict[str, StaticFile]:
     folder = files("cds_service.web.workbench") / "static"
-    return {file.name: _static(file.name, file.read_bytes()) for file in folder.iterdir() if file.is_file()}
+    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    return {name: _static(name, content) for name, content in {**found, "charts.css": STYLESHEET.encode()}.items()}
 
 
 def _static(name: str, content: bytes) -> StaticFile:
