@@ -94,8 +94,9 @@ def test_what_was_counted_is_shown(bench: FlaskClient, store: Store, pack: Pack)
     a_day(store)
     text = page(bench)
     title = next(rule.title for rule in pack.rulebook.rules if rule.id == "opioid-conflict")
-    for part in ("<dd>4</dd>", "overridden, of 2 answered cards", "9 to 91 %", title, "Will-Monitor", "00000001", "order-sign"):
+    for part in ("<dd>4</dd>", "overridden, of 2 answered cards", "9 to 91 %", title, "Will-Monitor", "00000001", "All sites"):
         assert part in text, part
+    assert "All hooks" not in text  # there is only one
 
 
 def test_comments_are_escaped_and_marked(bench: FlaskClient, store: Store) -> None:
