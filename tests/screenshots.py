@@ -1,21 +1,23 @@
 """Takes the pictures of the workbench that stand in the docs, anew: `python -m tests.screenshots` (`make screenshots`)."""
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Browser
 
-from benchmarks.year_of_decisions import fill
-from cds_service.analytics.rollup import roll_up
+from cds_service.advisor import PackAdvisor
 from cds_service.app import use_of
 from cds_service.pack import read_pack
+from cds_service.service import Wishes
 from tests.browser_floor import DESKTOP, PHONE, chromium, reader, running
-from tests.conftest import ZONE
-from tests.store_floor import opened
-from tests.workbench_floor import NOON_THERE, advisor_at_noon, bench_with
+from tests.store_floor import store_at
+from tests.workbench_floor import bench_with
 
 ROOT: Final = Path(__file__).parent.parent
 IMAGES: Final = ROOT / "docs/images"
@@ -44,22 +46,26 @@ USE: Final = {
     "workbench-use-charts": Picture("/workbench/use?period=quarter", "#charts-head"),
     "workbench-use-phone": Picture("/workbench/use?period=quarter", "#numbers-head", size=PHONE, scheme="dark"),
 }
-"""Pictures of a synthetic year."""
+"""Pictures of a synthetic year, which ends today."""
 _DECISIONS: Final = 40_000
 
 
 def main() -> None:
-    """Take all pictures, on the day of the tests."""
+    """Take all pictures: of the day of the tests, and of a year of decisions."""
     IMAGES.mkdir(exist_ok=True)
     pack = read_pack(ROOT / "rules", ROOT / "cards")
     with chromium() as browser:
         with running(bench_with(pack)) as base:
             take(browser, base, PICTURES)
-        with tempfile.TemporaryDirectory() as folder, opened("sqlite", Path(folder)) as store:
-            fill(store, _DECISIONS, NOON_THERE)
-            roll_up(store, ZONE, NOON_THERE)
-            with running(bench_with(pack, lambda sources: replace(sources, use=use_of(advisor_at_noon(pack), store)))) as base:
+        advisor = PackAdvisor(pack, UTC, Wishes())
+        with tempfile.TemporaryDirectory() as folder:
+            address = f"sqlite:///{folder}/year.sqlite3"
+            command = [sys.executable, "-m", "benchmarks.year_of_decisions", "--decisions", str(_DECISIONS), "--keep", address]
+            subprocess.run(command, check=True, cwd=ROOT)
+            store = store_at(address)
+            with running(bench_with(pack, lambda sources: replace(sources, today=advisor.today, use=use_of(advisor, store)))) as base:
                 take(browser, base, USE)
+            store.close()
 
 
 def take(browser: Browser, base: str, pictures: Mapping[str, Picture]) -> None:
