@@ -6,8 +6,9 @@ import ssl
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPSConnection
 from ipaddress import ip_address
@@ -132,6 +133,12 @@ def test_the_service_answers_over_https_and_not_over_http(tmp_path: Path) -> Non
     assert (tmp_path / "err").read_text().splitlines()[0] == f"Listening on https://127.0.0.1:{service.port} (Ctrl+C stops)"
 
 
+def listens(path: Path) -> bool:
+    """Tell whether somebody takes connections on a socket: its file is there a moment earlier."""
+    with closing(socket.socket(socket.AF_UNIX)) as tried:
+        return tried.connect_ex(str(path)) == 0
+
+
 class _Unix(HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -146,7 +153,7 @@ class _Unix(HTTPConnection):
 
 def test_the_service_answers_over_a_unix_socket_and_on_no_port_and_takes_the_socket_away(tmp_path: Path) -> None:
     path, port = tmp_path / "cds.sock", free_port()
-    with running(tmp_path, port=port, is_up=path.exists, CDS_UNIX_SOCKET=str(path)):
+    with running(tmp_path, port=port, is_up=lambda: listens(path), CDS_UNIX_SOCKET=str(path)):
         with closing(_Unix(path)) as connection:
             connection.request("POST", "/cds-services/naltrexone-order-sign", json.dumps(conflict()), {"Content-Type": "application/json"})
             answer = connection.getresponse()
@@ -173,3 +180,21 @@ def test_half_of_https_ends_the_start_before_anything_listens(tmp_path: Path) ->
         2,
         ["SET-006 CDS_TLS_CERTIFICATE_FILE: found nothing; expected both files, or neither"],
     )
+
+
+def test_clients_that_begin_a_handshake_and_fall_silent_stop_nobody(tmp_path: Path) -> None:
+    names = certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(names["tls_certificate_file"]))
+    paths = {name: str(path) for name, path in names.items()}
+    with (
+        running(tmp_path, CDS_TLS_CERTIFICATE_FILE=paths["tls_certificate_file"], CDS_TLS_KEY_FILE=paths["tls_key_file"]) as service,
+        ExitStack() as opened,
+    ):
+        silent = [opened.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=10)) for _ in range(200)]
+        for one in silent[:100]:
+            one.sendall(b"\x16\x03\x01\x02\x00")
+        started = time.monotonic()
+        with closing(HTTPSConnection("localhost", service.port, timeout=20, context=trusting)) as connection:
+            connection.request("GET", "/health")
+            assert connection.getresponse().status == 200
+        assert time.monotonic() - started < 3
