@@ -3,7 +3,8 @@
 import gc
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Final
 
@@ -21,6 +22,10 @@ from cds_service.errors import SettingsRefused
 from cds_service.fhir.salvage import build_validators
 from cds_service.fhir_reads.pool import FhirPool
 from cds_service.fhir_reads.reads import Bounds, FhirReads
+from cds_service.live.advisor import LiveAdvisor
+from cds_service.live.sentinels import read_sentinels
+from cds_service.live.stamps import pack_places, stamps_of
+from cds_service.live.upkeep import Loaded, Rhythm, Upkeep
 from cds_service.memory import open_memory
 from cds_service.metrics import Metrics
 from cds_service.observe import CallRecord, log_call, log_error, log_refusal, log_trouble, write_log_to
@@ -38,7 +43,7 @@ from cds_service.web.errors import answer_errors
 from cds_service.web.feedback import CountedFeedback, FeedbackKeeper, NoStore, feedback
 from cds_service.web.gateway import BodyBounds, Gateway
 from cds_service.web.openapi import openapi
-from cds_service.web.operations import operations
+from cds_service.web.operations import Readiness, operations
 from cds_service.web.paths import single_slashes
 from cds_service.web.proxies import only_from_proxies
 from cds_service.web.trust import Screen, admit
@@ -46,6 +51,7 @@ from cds_service.web.workbench import Sources, workbench
 from cds_service.web.workbench.use_source import UseSource
 
 _SCREEN: Final = "cds_service.screen"
+_UPKEEP: Final = "cds_service.upkeep"
 _METHODS: Final = frozenset(["GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"])
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -56,35 +62,44 @@ _HEADERS: Final = {
 """Sent with every answer unless a route says otherwise: advice is about a patient and stays in no cache."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What those who run the service see of it: its figures, and whether it is ready."""
+
+    metrics: Metrics = field(default_factory=Metrics)
+    readiness: Callable[[], Readiness] = Readiness
+
+
 def create_app(
     settings: Settings,
     advisor: Advisor,
     used_tokens: ReplayMemory | None = None,
     keeper: FeedbackKeeper | None = None,
     sources: Sources | None = None,
-    metrics: Metrics | None = None,
+    watch: Watch | None = None,
 ) -> Flask:
     """Build the application; the same settings and advisor give the same application, without any global state.
 
     `used_tokens` is the memory that processes share; without one each has its own. `keeper` keeps feedback; without one it is
-    answered with 503. `sources` is what the workbench shows; without it there are no pages. `metrics` counts
-    what `/metrics` tells. Raises ClientsRefused.
+    answered with 503. `sources` is what the workbench shows; without it there are no pages. `watch` is what
+    `/metrics` and `/ready` tell. Raises ClientsRefused.
     """
     registry = registry_in_force(settings)
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    services = frozenset(service.id for service in advisor.services())
+    known = partial(_ids, advisor)
     screen = Screen(token_check(registry, settings, used_tokens), settings.public_url) if registry else None
     app.extensions[_SCREEN] = screen
-    metrics = metrics or Metrics()
-    _log_each_call(app, services, metrics)
+    watch = watch or Watch()
+    metrics = watch.metrics
+    _log_each_call(app, known, metrics)
     allow_origins(app, registry.origins() if registry else settings.cors_origins)
     admit(app, screen, _refusals(metrics))
     answer_errors(app, lambda error: log_error(g.request_id, error))
     app.register_blueprint(cds_services(advisor, settings.hooks_version))
-    app.register_blueprint(feedback(services, CountedFeedback(keeper or NoStore(), metrics.feedback), lambda: caller(settings).client))
-    app.register_blueprint(operations(metrics.text))
-    app.register_blueprint(openapi(advisor.services()))
+    app.register_blueprint(feedback(known, CountedFeedback(keeper or NoStore(), metrics.feedback), lambda: caller(settings).client))
+    app.register_blueprint(operations(metrics.text, watch.readiness))
+    app.register_blueprint(openapi(advisor.services))
     if sources:
         app.register_blueprint(workbench(sources, settings.public_url))
     proxied = only_from_proxies(app.wsgi_app, settings.trusted_proxies, settings.user_header)
@@ -95,6 +110,9 @@ def create_app(
 def gateway(load: Callable[[], Flask], settings: Settings) -> Gateway:
     """Put what reads bodies in front of the application that `load` makes."""
     app = load()
+    upkeep: Upkeep | None = app.extensions.get(_UPKEEP)
+    if upkeep:
+        upkeep.start()
     screen: Screen | None = app.extensions[_SCREEN]
     bounds = BodyBounds(settings.max_body_bytes, settings.body_seconds)
     return Gateway(app, screen.lets_in if screen else None, bounds, settings.threads)
@@ -108,11 +126,18 @@ def from_environment() -> Flask:
     metrics = Metrics()
     memory = open_memory(settings, lambda: caller(settings), metrics.decisions())
     rolling_up = RollingUp(memory.store, settings.zone, report=lambda what: log_trouble("store", what))
-    advisor = advisor_for(settings, in_turn(metrics.decision, memory.recorder, rolling_up.begin), metrics, memory.overrides)
-    return create_app(settings, advisor, memory.tokens, memory.feedback, sources_of(advisor, settings, memory.store), metrics)
+    record = in_turn(metrics.decision, memory.recorder, rolling_up.begin)
+    loaded = load_packs(settings)
+    advisor = LiveAdvisor(_advisor(settings, loaded, record, metrics, memory.overrides))
+    rhythm = Rhythm(settings.reload_seconds, settings.sentinel_seconds)
+    upkeep = Upkeep(advisor, loaded, partial(load_packs, settings), pack_places(settings), rhythm, metrics)
+    sources = sources_of(advisor, settings, memory.store)
+    app = create_app(settings, advisor, memory.tokens, memory.feedback, sources, Watch(metrics, upkeep.readiness))
+    app.extensions[_UPKEEP] = upkeep
+    return app
 
 
-def sources_of(advisor: PackAdvisor, settings: Settings, store: Store | None = None) -> Sources:
+def sources_of(advisor: PackAdvisor | LiveAdvisor, settings: Settings, store: Store | None = None) -> Sources:
     """Give the workbench what it shows; without a store it shows no past decision."""
     change_log = settings.rules_dir.parent / "CHANGELOG.md"
 
@@ -155,14 +180,25 @@ def advisor_for(
     settings: Settings, record: Record = no_record, metrics: Metrics | None = None, overrides: Overrides | None = None
 ) -> PackAdvisor:
     """Load rules, cards and terminology of the settings' folders into an advisor, for every site of the client registry."""
+    return _advisor(settings, load_packs(settings), record, metrics, overrides)
+
+
+def load_packs(settings: Settings) -> Loaded:
+    """Read what the settings name, for every site of the client registry; raises RulebookInvalid and OSError."""
+    stamps = stamps_of(pack_places(settings))
     registry = registry_in_force(settings)
     sites = registry.sites() if registry else ()
     packs = read_packs(settings.rules_dir, settings.cards_dir, [settings.site, *sites], site_files_of(settings))
+    by_site = {site: packs[site] for site in sites}
+    return Loaded(packs[settings.site], by_site, read_sentinels(settings.rules_dir), stamps)
+
+
+def _advisor(settings: Settings, loaded: Loaded, record: Record, metrics: Metrics | None, overrides: Overrides | None) -> PackAdvisor:
     return PackAdvisor(
-        packs[settings.site],
+        loaded.own,
         settings.zone,
         wishes_of(settings),
-        site_packs={site: packs[site] for site in sites},
+        site_packs=loaded.by_site,
         record=record,
         overrides=overrides,
         reads=reads_for(settings, metrics.tally("cds_fhir_reads_total") if metrics else None),
@@ -198,7 +234,7 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _log_each_call(app: Flask, services: frozenset[str], metrics: Metrics) -> None:
+def _log_each_call(app: Flask, services: Callable[[], Collection[str]], metrics: Metrics) -> None:
     """Give each request an id, and write its line and count it when the answer is ready."""
 
     @app.before_request
@@ -211,14 +247,14 @@ def _log_each_call(app: Flask, services: frozenset[str], metrics: Metrics) -> No
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-Id"] = g.request_id
-        record = _record(response, services)
+        record = _record(response, services())
         log_call(record)
         if record.route == CALL_ROUTE and record.method == "POST":
             metrics.call(record.service, record.status, g.get("cards", 0), record.ms / 1000)
         return response
 
 
-def _record(response: Response, services: frozenset[str]) -> CallRecord:
+def _record(response: Response, services: Collection[str]) -> CallRecord:
     """Sum up one exchange for the log, in words of the program's own."""
     service = (request.view_args or {}).get("service_id", "")
     return CallRecord(
@@ -240,3 +276,8 @@ def _refusals(metrics: Metrics) -> Callable[[str, str], None]:
         tally.count(code)
 
     return refused
+
+
+def _ids(advisor: Advisor) -> frozenset[str]:
+    """Name the services on offer now."""
+    return frozenset(service.id for service in advisor.services())

@@ -95,6 +95,17 @@ METRICS: Final = (
     ),
     Metric("cds_store_failures_total", "counter", "Tries to write decisions that the store refused; each is tried again"),
     Metric("cds_decisions_waiting", "gauge", "Decisions that are not written yet"),
+    Metric(
+        "cds_pack_info",
+        "gauge",
+        "How many processes advise by a rule pack; more than one pack of a site for longer than a minute is a fault",
+        {"site": "a site of the service; empty for the settings' own", "version": "the pack's version", "hash": "the pack's hash"},
+    ),
+    Metric("cds_reloads_total", "counter", "Changed rule files that were put in force, or refused", {"result": "`taken`, `refused`"}),
+    Metric("cds_newer_pack_refused", "gauge", "1 while changed rule files are refused and the rules before stay in force", mode="livemax"),
+    Metric("cds_sentinel_runs_total", "counter", "Runs of all sentinels", {"result": "`agree`, `disagree`"}),
+    Metric("cds_sentinels_disagreeing", "gauge", "Sentinels whose answer is not the one expected: alarm on anything but 0", mode="livemax"),
+    Metric("cds_processes", "gauge", "Processes that answer, by what `GET /ready` says of each", {"state": "`ready`, `not-ready`"}),
 )
 """Every metric there is."""
 
@@ -146,6 +157,25 @@ class Metrics:
         return _DecisionTally(
             self._counters["cds_decisions_total"], self._counters["cds_store_failures_total"], self._gauges["cds_decisions_waiting"]
         )
+
+    def pack(self, site: str, version: str, pack_hash: str, *, in_force: bool = True) -> None:
+        """Tell that this process advises a site by a pack, or no longer does."""
+        self._gauges["cds_pack_info"].labels(site, version, pack_hash).set(1 if in_force else 0)
+
+    def sentinels(self, disagreeing: int) -> None:
+        """Tell how a run of the sentinels ended."""
+        self._counters["cds_sentinel_runs_total"].labels("disagree" if disagreeing else "agree").inc()
+        self._gauges["cds_sentinels_disagreeing"].set(disagreeing)
+
+    def reload(self, result: str) -> None:
+        """Count changed files that were "taken" or "refused"."""
+        self._counters["cds_reloads_total"].labels(result).inc()
+
+    def standing(self, *, is_ready: bool, is_refusing: bool) -> None:
+        """Tell how this process stands."""
+        self._gauges["cds_processes"].labels("ready").set(int(is_ready))
+        self._gauges["cds_processes"].labels("not-ready").set(int(not is_ready))
+        self._gauges["cds_newer_pack_refused"].set(int(is_refusing))
 
     def text(self) -> bytes:
         """Write all figures in the text format of Prometheus."""

@@ -49,6 +49,11 @@ def log_trouble(part: str, what: str) -> None:
     LOG.warning(_line("trouble", {"part": part, "what": what}))
 
 
+def log_pack(site: str, version: str, pack_hash: str) -> None:
+    """Write by which rule pack the process advises a site from now on."""
+    LOG.info(_line("pack", {"site": site, "version": version, "hash": pack_hash}))
+
+
 def write_log_to(stream: TextIO | None = None, level: str = "info") -> None:
     """Send the lines to a stream (standard output where none is named), from the given level upwards."""
     handler = logging.StreamHandler(stream or sys.stdout)

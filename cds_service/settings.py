@@ -173,6 +173,20 @@ class Settings(BaseSettings):
         ge=1,
         le=1024,
     )
+    reload_seconds: float = _setting(
+        "How often changed files of rules, cards and terminology are looked for and taken over; 0 leaves them until a restart",
+        "a number from 0 to 3600",
+        default=2.0,
+        ge=0,
+        le=3600,
+    )
+    sentinel_seconds: float = _setting(
+        "How often the sentinels run ([operations](operations.md)); 0 for the start and each change of rules alone",
+        "a number from 0 to 86400",
+        default=300.0,
+        ge=0,
+        le=86400,
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "Least important lines that are written; each call is an `info` line", "`debug`, `info`, `warning` or `error`", default="info"
     )

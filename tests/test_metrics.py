@@ -16,7 +16,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
 
 from cds_service.advisor import PackAdvisor, in_turn
-from cds_service.app import create_app
+from cds_service.app import Watch, create_app
 from cds_service.errors import StoreUnavailable
 from cds_service.fhir_reads.bounds import Fault
 from cds_service.hooks.call import HookCall
@@ -57,7 +57,7 @@ def of(name: str, client: FlaskClient) -> dict[tuple[str, ...], float]:
 def service(pack: Pack) -> FlaskClient:
     metrics = Metrics()
     advisor = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON, record=in_turn(metrics.decision))
-    return create_app(Settings(), advisor, metrics=metrics).test_client()
+    return create_app(Settings(), advisor, watch=Watch(metrics)).test_client()
 
 
 def test_calls_are_counted_by_service_status_and_outcome(service: FlaskClient) -> None:
@@ -111,7 +111,7 @@ def test_each_decision_without_a_kind_of_data_is_counted(service: FlaskClient) -
 def test_reads_tokens_and_feedback_are_counted(tmp_path: Path) -> None:
     metrics = Metrics()
     settings = Settings(clients_file=registry_file(tmp_path), public_url=BASE)
-    client = create_app(settings, FakeAdvisor(), keeper=Keeper(), metrics=metrics).test_client()
+    client = create_app(settings, FakeAdvisor(), keeper=Keeper(), watch=Watch(metrics)).test_client()
     address, said = "/cds-services/some-order-sign/feedback", {"card": "c", "outcome": "accepted"}
     for items in ([said, said], [{"card": "gone", "outcome": "overridden"}]):
         signed = {"Authorization": f"Bearer {token(aud=BASE + address)}"}

@@ -9,13 +9,16 @@ from typing import Any, Final, Literal
 
 import click
 
+from cds_service.advisor import PackAdvisor
 from cds_service.app import site_files_of
-from cds_service.errors import Problem, RulebookInvalid
+from cds_service.errors import Location, Problem, RulebookInvalid
+from cds_service.live.sentinels import FOLDER, disagreements, read_sentinels
 from cds_service.pack import card_ids, files_in, read_pack
 from cds_service.rulebook.rulebook import Rulebook, load_rulebook
 from cds_service.rulebook.running import CaseResult
 from cds_service.rulebook.schema import schema_text, with_tables
 from cds_service.rulebook.vocabulary import Vocabulary
+from cds_service.service import Wishes
 from cds_service.settings import default_pack_dir, read_settings
 
 FOUND: Final = 1
@@ -140,11 +143,13 @@ def _checked(rules: Path, cards: Path, site: str, day: date) -> tuple[tuple[Prob
 
 
 def _problems_beside(rules: Path, cards: Path, site: str) -> tuple[Problem, ...]:
+    settings = read_settings()
     try:
-        read_pack(rules, cards, site, site_files_of(read_settings()))
+        advisor = PackAdvisor(read_pack(rules, cards, site, site_files_of(settings)), settings.zone, Wishes())
+        told = disagreements(read_sentinels(rules), advisor)
     except RulebookInvalid as error:
         return error.problems
-    return ()
+    return tuple(Problem(Location(f"rules/{FOLDER}", 1, 1), "RULE-071", one) for one in told)
 
 
 def _refuse_unknown(names: Iterable[str], rulebook: Rulebook) -> None:

@@ -17,6 +17,8 @@ from cds_service.cli.listening import check_listening, check_network
 from cds_service.metrics import shared_figures
 from cds_service.settings import Settings, is_loopback, read_settings, unknown_variables
 
+_START_SECONDS: Final = 15.0
+"""How long a process that takes another's place (SIGHUP) may read rules before the other one stops."""
 _STOP_SECONDS: Final = 10
 """How long a stopping process may finish what it has begun."""
 _HEAD_MILLISECONDS: Final = 10_000
@@ -79,6 +81,7 @@ def _server(settings: Settings) -> MPServer:
         ssl_key=settings.tls_key_file,
         ssl_protocol_min=SSLProtocols.tls12,
         respawn_failed_workers=True,
+        respawn_interval=_START_SECONDS,
         workers_kill_timeout=_STOP_SECONDS,
         log_level=LogLevels.error,
         log_dictconfig=_SERVER_LOG,

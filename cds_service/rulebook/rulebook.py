@@ -27,8 +27,8 @@ from cds_service.unknown import Unknown
 MANIFEST: Final = "manifest.yaml"
 CASES: Final = ".test.yaml"
 SITES: Final = "sites"
-TABLES: Final = frozenset(["drugs", "valuesets"])
-"""Folders under the rules that hold terminology, which others read."""
+TABLES: Final = frozenset(["drugs", "valuesets", "sentinels"])
+"""Folders under the rules that hold terminology and sentinels, which others read."""
 _EVALUATED: Final = frozenset([Status.SILENT, Status.ACTIVE])
 _EXPOSURES_READ: Final = frozenset(["medications", "history", "conditions"])
 

@@ -30,16 +30,14 @@ class Advisor(Protocol):
 def cds_services(advisor: Advisor, specification: str) -> Blueprint:
     """Make the routes `/cds-services` and `/cds-services/<id>`; `specification` is the CDS Hooks version advertised."""
     blueprint = Blueprint("cds_services", __name__)
-    hooks = {service.id: service.hook for service in advisor.services()}
-    discovery = json_text(discovery_answer(advisor.services(), specification))
 
     @blueprint.get("/cds-services")
     def discover() -> Response:
-        return json_response(discovery)
+        return json_response(json_text(discovery_answer(advisor.services(), specification)))
 
     @blueprint.post(CALL_ROUTE)
     def call(service_id: str) -> Response:
-        hook = hooks.get(service_id) or abort(404)
+        hook = next((service.hook for service in advisor.services() if service.id == service_id), None) or abort(404)
         answer = advisor.advise(read_call(read_body(), hook), client_wishes())
         g.cards = len(answer["cards"])
         return json_response(json_text(answer))

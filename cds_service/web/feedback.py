@@ -1,6 +1,6 @@
 """Floor 7: `POST /cds-services/<id>/feedback`: acknowledged only when it is committed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -50,14 +50,13 @@ class CountedFeedback:
             self.count(service, item.outcome, 1)
 
 
-def feedback(services: Iterable[str], keeper: FeedbackKeeper, client: Callable[[], str]) -> Blueprint:
+def feedback(services: Callable[[], Collection[str]], keeper: FeedbackKeeper, client: Callable[[], str]) -> Blueprint:
     """Make the feedback route of the named services; `client` tells who sent the present request."""
     blueprint = Blueprint("feedback", __name__)
-    known = frozenset(services)
 
     @blueprint.post("/cds-services/<service_id>/feedback")
     def give(service_id: str) -> Response:
-        if service_id not in known:
+        if service_id not in services():
             abort(HTTPStatus.NOT_FOUND)
         items = read_feedback(read_body())
         try:

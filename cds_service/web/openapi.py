@@ -1,6 +1,6 @@
 """Floor 7: `GET /openapi.json`: the routes of the service and their messages as an OpenAPI 3.1 document, for tools and tests."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response
@@ -19,6 +19,10 @@ _UUID: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4})
 _TEXT_ANSWER: Final[Schema] = {
     "200": {"description": "The text format of Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
+_READY: Final[Schema] = {
+    status: {"description": told, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ready"}}}}
+    for status, told in (("200", "Ready"), ("503", "Not ready, and why"))
+}
 _REFUSALS: Final[Mapping[int, str]] = {
     400: "No strict JSON, or no message of CDS Hooks",
     401: "No token that lets its bearer in; with a client registry only",
@@ -34,14 +38,13 @@ _REFUSALS: Final[Mapping[int, str]] = {
 }
 
 
-def openapi(services: Iterable[ServiceDescription]) -> Blueprint:
+def openapi(services: Callable[[], Iterable[ServiceDescription]]) -> Blueprint:
     """Make the route `/openapi.json`."""
     blueprint = Blueprint("openapi", __name__)
-    text = json_text(openapi_document(services))
 
     @blueprint.get("/openapi.json")
     def document() -> Response:
-        return json_response(text)
+        return json_response(json_text(openapi_document(services())))
 
     return blueprint
 
@@ -61,6 +64,7 @@ def openapi_document(services: Iterable[ServiceDescription]) -> Schema:
             "/cds-services": {"get": _operation("discover", "What the services are and want", _ok("Discovery"), (401,))},
             **paths,
             "/health": {"get": _operation("health", "Whether the process lives", _ok("Health"), ()) | {"security": []}},
+            "/ready": {"get": _operation("ready", "Whether the answers are those expected of the rules", _READY, ()) | {"security": []}},
             "/metrics": {"get": _operation("metrics", "Figures for Prometheus", _TEXT_ANSWER, ()) | {"security": []}},
         },
         "components": {
@@ -147,9 +151,18 @@ def _schemas() -> Schema:
         "Answer": _object(["cards"], closed=True, cards=_list(_card())),
         "Feedback": _object(["feedback"], feedback=_list(item, minItems=1, maxItems=MOST_ITEMS)),
         "Received": _object(["received"], closed=True, received={"type": "integer", "minimum": 0}),
+        "Ready": _ready(),
         "Health": _object(["status"], status=_TEXT, version=_TEXT),
         "OperationOutcome": _outcome(),
     }
+
+
+def _ready() -> Schema:
+    pack = _object(["site", "version", "hash"], site={"type": "string"}, version=_TEXT, hash=_TEXT)
+    texts = _list(_TEXT, minItems=1)
+    return _object(
+        ["status"], status={"enum": ["ready", "not ready"]}, reasons=texts, packs=_list(pack, minItems=1), newerPackRefused=texts
+    )
 
 
 def _service() -> Schema:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 API: Final = "/cds-services"
 WORKBENCH: Final = "/workbench"
 """Pages for people: where a registry is in force, for those alone whom a trusted proxy has signed in and names."""
-_OPEN: Final = ("/health", "/metrics")
+_OPEN: Final = ("/health", "/ready", "/metrics")
 """What answers without a token where a registry is in force; everything else but the API answers 404."""
 _SEEN: Final = "cds_service.seen"
 _LONGEST_LANGUAGES: Final = 256
