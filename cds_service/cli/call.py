@@ -39,7 +39,7 @@ def call(fixture: str, url: str, token: str, *, as_json: bool) -> None:
 
 def recorded_request(name: str) -> Mapping[str, Any]:
     """Read a shipped request by its name, or a file; raises RequestRefused where there is none."""
-    shipped = _shipped()
+    shipped = shipped_requests()
     path = Path(name) if name.endswith(".json") else shipped / f"{name}.json"
     try:
         request = json.loads(path.read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ def recorded_request(name: str) -> Mapping[str, Any]:
     return request
 
 
-def _shipped() -> Path:
+def shipped_requests() -> Path:
     """Return the folder of a checkout where the program runs from one, else the copy that travels inside the package."""
     checkout = _PACKAGE.parent
     return checkout / "fixtures" / "calls" if (checkout / "pyproject.toml").is_file() else _PACKAGE / "_pack" / "calls"

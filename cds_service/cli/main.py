@@ -17,6 +17,7 @@ COMMANDS: Final = MappingProxyType(
         "clients": "cds_service.cli.clients",
         "check": "cds_service.cli.rules",
         "test": "cds_service.cli.rules",
+        "diff": "cds_service.cli.diff",
         "evaluate": "cds_service.cli.evaluate",
         "doctor": "cds_service.cli.doctor",
         "call": "cds_service.cli.call",
