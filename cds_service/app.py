@@ -154,7 +154,7 @@ def sources_of(advisor: PackAdvisor | LiveAdvisor, settings: Settings, store: St
     )
 
 
-def use_of(advisor: PackAdvisor, store: Store) -> UseSource:
+def use_of(advisor: PackAdvisor | LiveAdvisor, store: Store) -> UseSource:
     """Give the page of use the counts of a store, in days of the site, up to the present moment."""
 
     def now() -> dict[str, Any]:

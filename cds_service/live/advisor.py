@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from cds_service.advisor import ANYBODY, PackAdvisor
@@ -27,6 +27,15 @@ class LiveAdvisor:
     def pack(self) -> Pack:
         """The pack in force for the site of the settings."""
         return self.now.pack
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of the site of the settings."""
+        return self.now.zone
+
+    def clock(self) -> datetime:
+        """Return the present moment."""
+        return self.now.clock()
 
     def packs(self) -> dict[str, Pack]:
         """Return every pack in force by its site, that of the settings' own site under the empty name."""
