@@ -17,6 +17,7 @@ from cds_service.advisor import PackAdvisor
 from cds_service.app import create_app
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.feedback import FeedbackItem
+from cds_service.hooks.parse import read_call
 from cds_service.memory import open_memory
 from cds_service.service import Pack, Wishes
 from cds_service.settings import Settings, read_settings
@@ -166,10 +167,11 @@ def test_a_changed_order_or_another_encounter_is_told_of_again(clinic: Clinic, c
 
 def test_another_patient_and_another_order_are_told_of(clinic: Clinic) -> None:
     clinic.override(clinic.cards(low_dose()))
-    other, second = low_dose(), low_dose()
-    other["context"]["patientId"] = "p2"
+    second = low_dose()
+    other = json.loads(json.dumps(low_dose()).replace("Patient/p1", "Patient/p2").replace('"p1"', '"p2"'))
+    assert other["context"]["patientId"] == "p2"
     second["context"]["draftOrders"]["entry"][0]["resource"]["id"] = "mr-2"
-    assert clinic.cards(other) != []
+    assert "off-label-low-dose" in told(clinic.cards(other))
     assert "off-label-low-dose" in told(clinic.cards(second))
 
 
@@ -195,6 +197,26 @@ def test_a_critical_card_is_always_shown(clinic: Clinic) -> None:
     again = clinic.cards(request)
     assert {card["indicator"] for card in again} == {"critical"}
     assert [card["summary"] for card in again] == [card["summary"] for card in first if card["indicator"] == "critical"]
+
+
+class Everything(OverrideMarks):
+    """Holds everything to be overridden that has a mark at all."""
+
+    def overridden(self, marks: Collection[str]) -> Collection[str]:
+        return marks
+
+
+def test_what_is_critical_has_no_mark_that_could_be_overridden(pack: Pack, clinic: Clinic) -> None:
+    draft = order(TABLET_50, dosage(50), id="mr-1")
+    request = call(draft, medications=[listed(TRAMADOL, since=3)])
+    request["context"]["encounterId"] = "e1"
+    marks = Everything(clinic.store, b"k", str)
+    advisor = PackAdvisor(pack, ZONE, Wishes(overrides=marks), lambda: NOON)
+    decision = advisor.decide(read_call(json.dumps(request).encode(), "order-sign"))
+    assert {finding.severity.word for finding in decision.shown} == {"critical"}
+    assert {card.indicator for card in decision.cards} == {"critical"}
+    assert decision.overridden != ()
+    assert decision.marks == ()
 
 
 def test_a_check_that_could_not_be_made_is_always_told(clinic: Clinic) -> None:
