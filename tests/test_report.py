@@ -56,7 +56,7 @@ def test_the_page_needs_nothing_else(store: Store) -> None:
 def test_the_page_tells_numbers_charts_and_tables(store: Store) -> None:
     fill(store)
     page = run(store)
-    assert (page.count("<svg"), page.count("<figcaption>"), page.count("<summary>Numbers</summary>")) == (6, 6, 6)
+    assert (page.count("<svg"), page.count("<figcaption>"), page.count("<summary>Numbers</summary>")) == (8, 8, 8)
     assert '<tr><th scope="row">conflict</th><td>2</td><td>2</td><td>2</td><td>0</td><td>1</td><td>1</td>' in page
     assert "No rule fell silent, none floods" in page
     assert "Will-Monitor" in page
@@ -65,7 +65,7 @@ def test_the_page_tells_numbers_charts_and_tables(store: Store) -> None:
 
 def test_the_page_of_an_empty_store_says_so(store: Store) -> None:
     page = run(store)
-    assert page.count("Nothing to show in this time.") == 6
+    assert page.count("Nothing to show in this time.") == 8
     assert "No rule fired in this time." in page
 
 

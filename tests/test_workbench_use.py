@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from cds_service.analytics.alarms import Alarm
 from cds_service.analytics.comments import Comment
+from cds_service.analytics.pictures import pictures
 from cds_service.analytics.report import AnswerCounts, Filters, RuleCounts, RuleUse, Window
 from cds_service.analytics.usage import usage
 from cds_service.app import use_of
@@ -149,6 +150,14 @@ def counted(store: Store, alarms: Sequence[Alarm] = (), comments: Sequence[Comme
     window = Window(TODAY - timedelta(days=2), TODAY, "day")
     report = usage(store, window, zone=ZONE, now=NOON_THERE)
     return Seen(report, replace(report, counts=AnswerCounts(decisions=9)), alarms, comments, ())
+
+
+def test_reasons_and_missing_kinds_are_drawn(store: Store) -> None:
+    a_day(store)
+    drawn = {chart.title: chart for chart in pictures(counted(store).report)}
+    why, missing = drawn["Why cards are overridden"], drawn["Which data was missing"]
+    assert (why.labels, why.series[0].values) == (("Will-Monitor",), (1,))
+    assert (missing.labels, missing.series[0].values) == (("patient", "conditions", "medications", "ended orders"), (0, 0, 25, 0))
 
 
 def words(seen: Seen) -> list[tuple[str, str, str]]:
