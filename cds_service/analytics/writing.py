@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cds_service import __version__
+from cds_service import PROGRAM, __version__
 from cds_service.analytics.alarms import Alarm
 from cds_service.analytics.codes import UnknownCode
 from cds_service.analytics.comments import Comment
@@ -58,7 +58,7 @@ def as_json(report: Report) -> Mapping[str, Any]:
     for one, them in zip(plain["usage"]["rules"], report.usage.rules, strict=True):
         one["shares"] = {name: _share(getattr(them.counts, name)) for name in _SHARES}
     plain["usage"]["shares"] = {name: _share(getattr(report.usage.counts, name)) for name in (*_SHARES, "card_share")}
-    plain["made_by"] = f"naltrexone-cds {__version__}"
+    plain["made_by"] = f"{PROGRAM} {__version__}"
     result: Mapping[str, Any] = plain
     return result
 
