@@ -41,7 +41,7 @@ FRACTION: Final = "fraction"
 """Text of a number that was written as a fraction."""
 _DATE: Final = re.compile(
     r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{4}|[0-9]{2})|[0-9]{1,2}-[0-9]{1,2}-[0-9]{4})(?![0-9/.-][0-9]|[0-9])"
-    r"(?:\s+at\s+(?:[0-9]{4}|[0-9]{1,2}:[0-9]{2}(?:\s?[ap]m)?)\b)?",
+    r"(?:\s+at\s+(?:[0-9]{4}|[0-9]{1,2}:[0-9]{2}(?:\s*[ap]m)?)\b)?",
 )
 """A date with its year, and its time where it has one; it is only ever skipped, so that day and month need not be told apart."""
 _OF_FOUR: Final = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9])(?![0-9]|[.,/:-][0-9]|\s*(?:m|u|\u00b5)?g\b|\s*mc?g|\s*ml)")
