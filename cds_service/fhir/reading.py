@@ -95,7 +95,7 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
         medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED)
         for number, (_, seen) in enumerate(found[:MOST_ORDERS])
     )
-    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw))
+    own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw) and not _is_ending(seen.raw))
     medications = _medications(read, own, find_drug, around)
     problems = _conditions(read, cache(conditions.find), around)
     born, spoilt_patient = _birth_date(read, around)
