@@ -407,3 +407,13 @@ def test_one_conflict_card_names_each_drug_once(answer: Answer) -> None:
 
 def test_the_day_of_another_year_changes_nothing_for_a_current_opioid(answer: Answer) -> None:
     assert CONFLICT in told(answer(call(fifty(), medications=[listed(OXYCODONE, since=900)], conditions=AUD)))
+
+
+def test_standard_doses_on_some_days_are_told_by_the_dose_of_a_time(answer: Answer) -> None:
+    week = [
+        dosage(100, timing={"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk", "dayOfWeek": [day]}})
+        for day in ("mon", "wed", "fri")
+    ]
+    [card, *_] = answer(call(order(TABLET_50, *week), conditions=[condition(FIBROMYALGIA)]))["cards"]
+    assert card["summary"] == "Naltrexone 42.9 mg a day for fibromyalgia: low doses are used there, usually 1.5 to 4.5 mg."
+    assert card["detail"].startswith("100 mg at a time is a standard dose, but")

@@ -15,6 +15,7 @@ from cds_service.unknown import Unknown
 Values = Mapping[str, object]
 _LONGEST_NAME: Final = 80
 _DIGITS: Final = 3
+_TEN: Final = 10
 _WATCHED: Final = ("medications", "history", "conditions")
 """Kinds of data whose lack is told, in the order in which it is told."""
 
@@ -64,8 +65,8 @@ class Gap:
 
 
 def number_text(value: Decimal) -> str:
-    """Write a number for a reader: three decimals at most, or three significant digits where that would leave nothing."""
-    shown = value.quantize(Decimal(1).scaleb(-_DIGITS))
+    """Write a number for a reader: three decimals at most, one from ten upwards, three significant digits where that would leave nothing."""
+    shown = value.quantize(Decimal(1).scaleb(-_DIGITS if abs(value) < _TEN else -1))
     if not shown and value:
         shown = value.quantize(Decimal(1).scaleb(value.adjusted() - _DIGITS + 1))
     text = f"{shown:f}"
