@@ -48,7 +48,7 @@ def as_csv(report: Report) -> str:
             value = rate.value
             shares = ["", "", ""] if isinstance(value, Unknown) else [f"{share:.4f}" for share in (value, *rate.interval)]
             row = [period, one.rule, one.version, *(getattr(them, name) for name in counts), them.unanswered, *shares, why]
-            writer.writerow([_cell(value) for value in row])
+            writer.writerow([spreadsheet_cell(value) for value in row])
     return text.getvalue()
 
 
@@ -105,7 +105,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any part of a report
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _cell(value: object) -> str:
+def spreadsheet_cell(value: object) -> str:
     """Keep a spreadsheet from reading a text as a formula."""
     text = str(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import click
 
+from cds_service.analytics.writing import spreadsheet_cell
 from cds_service.memory import open_store
 from cds_service.settings import read_settings
 from cds_service.store.feedback import FeedbackLine, lines_since
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet would take for a formula at the beginning of a cell."""
 COLUMNS: Final = (
     "card", "known", "rule", "version", "outcome", "accepted_suggestions", "reason_system", "reason_code", "reason",
     "user", "time", "received_at", "client", "site", "service", "decision",
@@ -46,7 +45,7 @@ def _csv(lines: Iterable[FeedbackLine]) -> Iterator[str]:
     """Write lines as CSV (RFC 4180), one text for each."""
     yield _row(COLUMNS)
     for line in lines:
-        yield _row([_cell(value) for value in _values(line)])
+        yield _row([spreadsheet_cell(value) for value in _values(line)])
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -65,11 +64,6 @@ def _values(line: FeedbackLine) -> Iterator[str]:
 
 def _joined(parts: Iterable[str]) -> str:
     return "; ".join(part for part in parts if part)
-
-
-def _cell(value: str) -> str:
-    """Keep a spreadsheet from reading a text as a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _json(lines: Iterable[FeedbackLine]) -> Iterator[str]:
