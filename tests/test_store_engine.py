@@ -19,7 +19,7 @@ from cds_service.hooks.feedback import FeedbackItem
 from cds_service.store import engine as engine_module
 from cds_service.store.engine import Store, database_url
 from cds_service.store.feedback import FeedbackBook
-from cds_service.store.schema import feedback, replay
+from cds_service.store.schema import feedback, metadata, replay
 from tests.conftest import NOON
 from tests.store_floor import DATABASES, POSTGRES, opened, rows, store_at
 
@@ -239,8 +239,7 @@ def test_tables_that_vanish_are_made_again(store: Store, monkeypatch: pytest.Mon
     store.write(lambda connection: (connection.execute(text("DROP TABLE replay")), connection.execute(text("DELETE FROM alembic_version"))))
     store.write(
         lambda connection: [
-            connection.execute(text(f"DROP TABLE {name}"))
-            for name in ("feedback_comments", "feedback_reasons", "feedback", "findings", "cards", "decisions")
+            connection.execute(text(f"DROP TABLE {table.name}")) for table in reversed(metadata.sorted_tables) if table is not replay
         ]
     )
     with pytest.raises(StoreUnavailable):
