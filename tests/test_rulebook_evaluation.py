@@ -350,12 +350,12 @@ def test_exposures_that_must_not_be_are_not_listed() -> None:
 
 def test_a_trace_is_written_only_when_asked_for_and_tells_everything() -> None:
     checked = rule(CONFLICT)
-    facts = order(RECENT, drug="blocker", is_being_stopped=NO_DATE, lack=("history",))
+    facts = order(RECENT, drug="blocker", is_being_stopped=NO_DATE, lack=("history", "medications"))
     trace = evaluate(checked, facts, TODAY, trace=True).trace
     assert [(line.depth, line.asked, line.answer, line.found) for line in trace] == [
         (0, "when", "true", ""),
         (1, "order.drug in [blocker]", "true", "blocker"),
-        (1, "some exposure", "true", "1 known; lacking: history"),
+        (1, "some exposure", "true", "1 known; lacking: history, medications"),
         (2, "exposure 0", "true", ""),
         (3, "drug in [agonist]", "true", "agonist"),
         (3, "any of", "true", ""),
