@@ -39,6 +39,8 @@ PICTURES: Final = {
     "workbench-cards": Picture("/workbench?sample=standard-dose-on-tramadol"),
     "workbench-facts": Picture("/workbench?sample=starts-at-the-top", "#facts"),
     "workbench-trace": Picture("/workbench?sample=soon-after-buprenorphine", "#rules", ("#rule-opioid-conflict > summary",)),
+    "workbench-rules": Picture("/workbench/rules"),
+    "workbench-rule": Picture("/workbench/rules/opioid-conflict"),
     "workbench-phone": Picture("/workbench?sample=list-not-sent", "#cards", size=PHONE, scheme="dark"),
 }
 USE: Final = {
