@@ -189,10 +189,10 @@ def test_every_metric_is_listed_and_no_other() -> None:
     assert names == {name for name in told if not name.endswith("_created")}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service of two processes, whose temporary files are at hand."""
-    folder, port = tmp_path_factory.mktemp("served"), free_port()
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A service of two processes, whose temporary files are at hand; each test has its own, because one stops it."""
+    folder, port = tmp_path, free_port()
     (folder / "tmp").mkdir()
     log = folder / "log"
     with log.open("w") as out:
