@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,8 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from cds_service.errors import Location, Problem, RulebookInvalid
 
 _DEEPEST = 40
+_TREES = 256
+"""How many files are remembered: sites share theirs, and a reload reads again only what changed."""
 _STR, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
 
 
@@ -68,11 +71,15 @@ class Sequence:
 Located = Scalar | Block | Sequence
 
 
+@lru_cache(maxsize=_TREES)
 def read_yaml(text: str, file: str) -> Located:
-    """Read one YAML 1.2 document; raises RulebookInvalid with code YAML-001 (syntax), YAML-002 (duplicate key) or YAML-003."""
+    """Read one YAML 1.2 document; raises RulebookInvalid with code YAML-001 (syntax), YAML-002 (duplicate key) or YAML-003.
+
+    What comes back cannot be changed, and is the same object for the same text.
+    """
     try:
         _refuse_cleverness(text, file)
-        node = YAML(typ="rt", pure=True).compose(StringIO(text))
+        node = YAML(typ="safe", pure=True).compose(StringIO(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Location(file, mark.line + 1, mark.column + 1) if mark else Location(file, 1, 1)
@@ -100,7 +107,7 @@ def as_plain(tree: Located) -> Any:  # noqa: ANN401 - any JSON value
 def _refuse_cleverness(text: str, file: str) -> None:
     """Stop at aliases, anchors, tags and depth before a tree is built: rule files need none, and bombs are made of them."""
     depth = 0
-    for event in YAML(typ="rt", pure=True).parse(StringIO(text)):
+    for event in YAML(typ="safe", pure=True).parse(StringIO(text)):
         starts = isinstance(event, MappingStartEvent | SequenceStartEvent)
         depth += starts
         depth -= type(event).__name__ in {"MappingEndEvent", "SequenceEndEvent"}
