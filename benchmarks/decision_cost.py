@@ -3,7 +3,7 @@
 python -m benchmarks.decision_cost --database postgresql
 
 Some threads call the service in this process as fast as they can. The turns alternate, so that a machine that is busy with other things
-is busy with both; the time until the last decision is written counts. Beside the clock stands the processor time of a call, which other programs disturb less.
+is busy with both; the time until the last decision is written counts, as at a stop of the service, which does not let a batch gather. Beside the clock stands the processor time of a call, which other programs disturb less.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def recorded_calls() -> list[HookCall]:
     return [read_call(json.dumps(request).encode(), request["hook"]) for request in requests if "order-" in request.get("hook", "")]
 
 
-def turn(advisor: PackAdvisor, calls: list[HookCall], seconds: float, writer: DecisionWriter | None) -> Turn:
+def turn(advisor: PackAdvisor, calls: list[HookCall], seconds: float) -> Turn:
     """Answer calls with all threads for some seconds, and wait until what they left to be written is written."""
     done = [0] * THREADS
     until = time.perf_counter() + seconds
@@ -72,8 +72,8 @@ def turn(advisor: PackAdvisor, calls: list[HookCall], seconds: float, writer: De
         thread.start()
     for thread in threads:
         thread.join()
-    while writer and writer.counts.waiting:
-        time.sleep(0.005)
+    if isinstance(advisor.record, Recorder):
+        advisor.record.writer.stop()
     return Turn(sum(done), time.perf_counter() - started, time.process_time() - busy)
 
 
@@ -82,20 +82,26 @@ def measure(kind: str, turns: int, seconds: float) -> None:
     pack, calls = read_pack(ROOT / "rules", ROOT / "cards"), recorded_calls()
     with tempfile.TemporaryDirectory() as folder, database(kind, Path(folder)) as address, store_at(address) as store:
         store.migrate()
-        writer = DecisionWriter(store, limit=1_000_000)
-        records: tuple[Record, ...] = (no_record, Recorder(writer, b"k" * 32, lambda: Caller("ehr", "north", "some-service")))
-        without, recording = (PackAdvisor(pack, ZoneInfo("UTC"), Wishes(), record=record) for record in records)
-        for advisor in (without, recording):
-            turn(advisor, calls, 1, writer)
-        pairs = [(turn(without, calls, seconds, None), turn(recording, calls, seconds, writer)) for _ in range(turns)]
-        counts = writer.stop()
+        writers: list[DecisionWriter] = []
+
+        def recorder() -> Recorder:
+            writers.append(DecisionWriter(store, limit=1_000_000))
+            return Recorder(writers[-1], b"k" * 32, lambda: Caller("ehr", "north", "some-service"))
+
+        def taken(record: Record, lasting: float = seconds) -> Turn:
+            return turn(PackAdvisor(pack, ZoneInfo("UTC"), Wishes(), record=record), calls, lasting)
+
+        for record in (no_record, recorder()):
+            taken(record, 1)
+        pairs = [(taken(no_record), taken(recorder())) for _ in range(turns)]
+        counts = [writer.counts for writer in writers]
     speed = [median(one.throughput for one in side) for side in zip(*pairs, strict=True)]
     cost = [median(one.cost for one in side) for side in zip(*pairs, strict=True)]
     ratio = median(with_it.throughput / without_it.throughput for without_it, with_it in pairs)
     busy = median(with_it.cost / without_it.cost for without_it, with_it in pairs)
     print(f"{kind}: {speed[0]:.0f} calls/s without, {speed[1]:.0f} with: throughput {ratio:.1%} of that without (median of {turns} pairs)")
     print(f"{kind}: {cost[0]:.2f} ms of the processor for a call without, {cost[1]:.2f} with: {busy - 1:+.1%}")
-    print(f"{kind}: {counts.written:,} decisions written, {counts.dropped} dropped", flush=True)
+    print(f"{kind}: {sum(one.written for one in counts):,} decisions written, {sum(one.dropped for one in counts)} dropped", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from cds_service.store.engine import Store
 from cds_service.tally import NoTally, Tally
 
 _BATCH: Final = 200
-_LINGER_SECONDS: Final = 0.05
-"""How long a batch may gather: one commit for many decisions costs the calls beside it less."""
+_LINGER_SECONDS: Final = 0.25
+"""How long a batch may gather: one commit for many decisions costs the calls beside it less (benchmarks/decision_cost)."""
 _LONGEST_REST_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
 _LAST: Final = 10
