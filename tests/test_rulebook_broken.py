@@ -5,9 +5,10 @@ import pytest
 from cds_service.errors import RulebookInvalid
 from cds_service.rulebook.codes import CODES
 from cds_service.rulebook.rulebook import load_rulebook
+from tests import rulebook_shapes
 from tests.rulebook_pack import BROKEN, TODAY, VOCABULARY, base, files_in, pack
 
-FIXTURES = sorted(path.name for path in BROKEN.iterdir() if path.name != "base")
+FIXTURES = sorted(path.name for path in BROKEN.iterdir() if path.is_dir() and path.name != "base")
 PACK_WIDE = {"RULE-042", "RULE-050"}
 """Codes whose fault is an absent file or a wrong setting: tested below."""
 
@@ -18,6 +19,12 @@ def report(files: dict[str, str]) -> str:
     except RulebookInvalid as error:
         return f"{error}\n"
     return "".join(f"{problem}\n" for problem in (*rulebook.problems(), *rulebook.warnings(TODAY)))
+
+
+@pytest.mark.parametrize("file", base())
+def test_what_is_said_of_another_shape_at_each_place_of_a_pack_is_as_kept(file: str) -> None:
+    kept = rulebook_shapes.KEPT.read_text(encoding="utf-8")
+    assert "".join(line for line in kept.splitlines(keepends=True) if line.startswith(file)) == rulebook_shapes.said(file)
 
 
 @pytest.mark.parametrize("name", FIXTURES)
