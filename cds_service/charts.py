@@ -167,12 +167,29 @@ def _color(chart: Chart, place: int) -> int:
     return place if chosen is None else chosen
 
 
+class _Quick:
+    """Looks attributes of a pygal chart up as pygal does, those of the state of a rendering first, at a third of the cost: a chart asks 12,000 times."""
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - any attribute
+        """Return an attribute of the state where there is one, else of the chart."""
+        state = object.__getattribute__(self, "__dict__").get("state")
+        if state is not None and name in state.__dict__ and name != "state" and not name.startswith("__"):
+            return state.__dict__[name]
+        return object.__getattribute__(self, name)
+
+
+def _quick(kind: type) -> Any:  # noqa: ANN401 - a class of pygal
+    return type(kind.__name__, (_Quick, kind), {})
+
+
+_ALONE: Final = {"columns": _quick(pygal.Bar), "lines": _quick(pygal.Line), "bars": _quick(pygal.HorizontalBar)}
+_STACKED: Final = {"columns": _quick(pygal.StackedBar), "lines": _quick(pygal.Line), "bars": _quick(pygal.HorizontalStackedBar)}
+
+
 def _drawn(chart: Chart) -> Any:  # noqa: ANN401 - a chart of pygal
     """Set up pygal's chart; bars begin with the first name at the top."""
     lies = chart.kind == "bars"
-    alone = {"columns": pygal.Bar, "lines": pygal.Line, "bars": pygal.HorizontalBar}
-    stacked = {"columns": pygal.StackedBar, "lines": pygal.Line, "bars": pygal.HorizontalStackedBar}
-    kinds = alone if len(chart.series) == 1 else stacked
+    kinds = _ALONE if len(chart.series) == 1 else _STACKED
     drawn = kinds[chart.kind](
         width=_WIDTH,
         height=_AROUND_BARS + _BAR * len(chart.labels) if lies else _HEIGHT,

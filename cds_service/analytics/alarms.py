@@ -10,7 +10,7 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, Literal
 
@@ -104,8 +104,10 @@ def judged(days: Mapping[date, Day], today: date) -> tuple[Literal["silent", "fl
 
 def _compared(before: Sequence[Day], recent: Sequence[Day]) -> tuple[Literal["silent", "flood"], Day, float, float, float] | None:
     """Compare the last days with the four weeks before them."""
+    if len(before) < _LEAST_DAYS or not recent:
+        return None
     earlier, now = _sum(before), _sum(recent)
-    if len(before) < _LEAST_DAYS or not earlier.fired or not recent:
+    if not earlier.fired:
         return None
     rates = _rates(before)
     expected = math.fsum(day.decisions * rates[day.is_weekend] for day in recent)
@@ -125,7 +127,8 @@ def _sum(days: Sequence[Day]) -> Day:
 
 def _rates(days: Sequence[Day]) -> Mapping[bool, float]:
     """Return the mean rate of weekends (True) and of working days; of all days where there were none of a kind."""
-    kinds = {kind: _sum([day for day in days if day.is_weekend is kind] or days) for kind in (True, False)}
+    weekend, working = [day for day in days if day.is_weekend], [day for day in days if not day.is_weekend]
+    kinds = {True: _sum(weekend or days), False: _sum(working or days)}
     return {kind: one.fired / one.decisions for kind, one in kinds.items()}
 
 
@@ -145,7 +148,8 @@ def _alarms(connection: Connection, filters: Filters, zone: tzinfo, now: datetim
     for day, client, site, hook, number in tally.sums(usage_answers, place, ("decisions",), "day"):
         calls[client, site, hook, day] += number
     fired: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
-    for day, client, site, hook, rule, number in tally.sums(usage_rules, (*place, "rule"), ("decisions",), "day"):
+    asked = replace(tally, filters=replace(of_all_rules, rule=filters.rule))
+    for day, client, site, hook, rule, number in asked.sums(usage_rules, (*place, "rule"), ("decisions",), "day"):
         fired[rule][client, site, hook, day] += number
     rules = sorted(fired) if filters.rule is None else [filters.rule]
     return tuple(alarm for rule in rules for alarm in _of_rule(rule, fired[rule], calls, today))

@@ -35,10 +35,11 @@ def pictures(report: UsageReport) -> tuple[Chart, ...]:
 
 def by_rule(report: UsageReport) -> tuple[tuple[str, RuleCounts], ...]:
     """Add up the versions of each rule, the most frequent first."""
-    sums: dict[str, RuleCounts] = defaultdict(RuleCounts)
+    versions: dict[str, list[RuleCounts]] = defaultdict(list)
     for one in report.rules:
-        sums[one.rule] += one.counts
-    return tuple(sorted(sums.items(), key=lambda pair: (-pair[1].fired, pair[0])))
+        versions[one.rule].append(one.counts)
+    sums = ((rule, RuleCounts.total(counts)) for rule, counts in versions.items())
+    return tuple(sorted(sums, key=lambda pair: (-pair[1].fired, pair[0])))
 
 
 def label(day: date, window: Window) -> str:

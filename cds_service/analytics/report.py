@@ -1,8 +1,9 @@
 """Floor 7: the shape of the analytics, for pages, reports and commands: frozen counts, shares and series."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Final, Self
 
 from cds_service.analytics.latency import Latency
@@ -75,9 +76,11 @@ class _Said:
     accepted: int = 0
     overridden: int = 0
 
-    def __add__(self, other: Self) -> Self:
-        """Add each number to its like."""
-        return type(self)(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+    @classmethod
+    def total(cls, counts: Iterable[Self]) -> Self:
+        """Add each number to its like; all zero of nothing."""
+        numbers = attrgetter(*(field.name for field in fields(cls)))
+        return cls(*map(sum, zip(*map(numbers, counts), strict=True)))
 
     @property
     def unanswered(self) -> int:

@@ -93,7 +93,7 @@ def _report(tally: Tally, now: datetime) -> UsageReport:
     return UsageReport(
         window=tally.window,
         filters=tally.filters,
-        counts=sum(days.values(), AnswerCounts()),
+        counts=AnswerCounts.total(days.values()),
         latency=latency(_bands(histogram, lambda _: ()).get((), {})),
         periods=tuple(PeriodUse(start, days.get(start, AnswerCounts()), latency(bands.get(start, {}))) for start in tally.window.periods()),
         rules=_rules(tally, _reasons(reasons, lambda key: key[:2])),
@@ -144,7 +144,7 @@ def _rules(tally: Tally, reasons: Mapping[Key, Sequence[Reason]]) -> tuple[RuleU
     counts = _added(rows, lambda key: (key[0], key[1], start_of(key[2])), RuleCounts)
     starts = tally.window.periods()
     series = {key: tuple(counts.get((*key, start), RuleCounts()) for start in starts) for key in dict.fromkeys(key[:2] for key in counts)}
-    used = (RuleUse(key[0], key[1], sum(them, RuleCounts()), them, tuple(reasons.get(key, ()))) for key, them in series.items())
+    used = (RuleUse(key[0], key[1], RuleCounts.total(them), them, tuple(reasons.get(key, ()))) for key, them in series.items())
     return tuple(sorted(used, key=lambda one: (-one.counts.fired, -one.counts.incomplete, one.rule, -one.version)))
 
 
