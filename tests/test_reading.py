@@ -15,8 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
-from cds_service.fhir.elements import Concept, Dose, Medication
-from cds_service.fhir.reading import LEAST_JUDGED, MOST_ORDERS, MOST_PAIRS, MOST_VALIDATED, Source, read_chart
+from cds_service.fhir.elements import Concept, Dosage, Dose, Medication
+from cds_service.fhir.reading import (
+    LEAST_JUDGED,
+    LEAST_LINES,
+    MOST_LINES_TOGETHER,
+    MOST_ORDERS,
+    MOST_PAIRS,
+    MOST_VALIDATED,
+    Source,
+    read_chart,
+)
+from cds_service.fhir.resources import MOST_LINES
 from cds_service.fhir.terminology import ConditionMatch, DrugMatch
 from cds_service.quantities import exactly
 from cds_service.unknown import Unknown
@@ -156,6 +166,25 @@ def test_what_no_signing_holds_is_told_as_not_checked(drafts: int, listed: int, 
     rest = [f"draftOrders.entry[{judged}]"] if judged < drafts else []
     assert names == [*(f"draftOrders.entry[{number}]" for number in range(judged)), *rest]
     assert [one.drug == Unknown("no-drug") for one in found.orders] == [False] * min(drafts, MOST_ORDERS) + [True] * len(rest)
+
+
+@pytest.mark.parametrize(("drafts", "each"), [(1, 200), (10, 200), (11, 181), (100, 20), (400, 5), (401, 5)])
+def test_dosage_lines_that_no_order_has_are_not_read_and_told(drafts: int, each: int) -> None:
+    assert each == min(MOST_LINES, max(LEAST_LINES, MOST_LINES_TOGETHER // drafts))
+    lines = [{"text": f"take {number} tablets"} for number in range(each)]
+    whole = [order(f"d{number}") | {"dosageInstruction": lines} for number in range(drafts)]
+    longer = [one | {"dosageInstruction": [*lines, {"text": "one"}, {"text": "more"}]} for one in whole]
+    read, cut = chart(whole).orders[0], chart(longer).orders[0]
+    assert (len(read.dosages), read.dropped) == (each, ())
+    assert cut.dosages == (*read.dosages, Dosage(dropped=("dosageInstruction",)))
+    assert cut.dropped == (f"dosageInstruction[{each}]",)
+
+
+def test_a_listed_record_with_lines_that_no_order_has_is_not_whole() -> None:
+    listed = order("m1") | {"dosageInstruction": [{"text": "take 1 tablet"}] * (MOST_LINES + 1)}
+    found = chart(prefetch=full(listed))
+    assert len(found.medications[0].dosages) == MOST_LINES + 1
+    assert states(found)["medications"] == "partial"
 
 
 def test_a_selection_behind_many_drafts_is_judged() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cds_service.fhir import values
 from cds_service.fhir.chart import MedicationRecord
-from cds_service.fhir.dosages import dosages
+from cds_service.fhir.dosages import MOST_DOSES, dosages
 from cds_service.fhir.elements import Bounds, Coding, Concept, Dosage, Dose, Ingredient, Medication, Period, Ratio, Timing
 from cds_service.fhir.resources import (
     Sighting,
@@ -397,8 +397,14 @@ def test_resources_are_found_by_address_and_by_type_and_id_and_the_first_one_cou
 
 
 def line(**sent: object) -> Dosage:
-    (found,) = dosages({"dosageInstruction": [sent]}, (), KATHMANDU)
+    (found,) = dosages({"dosageInstruction": [sent]}, (), KATHMANDU, 1)
     return found
+
+
+@pytest.mark.parametrize(("sent", "lost"), [(MOST_DOSES, ()), (MOST_DOSES + 1, ("doseAndRate",))])
+def test_doses_that_no_line_has_are_not_read_and_told(sent: int, lost: tuple[str, ...]) -> None:
+    found = line(doseAndRate=[{"doseQuantity": {"value": number + 1, **MG}} for number in range(sent)])
+    assert (len(found.doses), found.dropped) == (MOST_DOSES, lost)
 
 
 def test_a_full_line_is_read_whole() -> None:

@@ -7,7 +7,7 @@ Two lines that state the same dose at the same times are one dose where they sta
 else the truth lies between one and all of them: the range says so.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -175,8 +175,11 @@ def _by_sequence(lines: Sequence[Line]) -> tuple[tuple[Line, ...], ...] | Unknow
     """Order numbered lines, unless their weekdays, times of day or dates say otherwise."""
     if _is_week(lines):
         return (tuple(lines),)
-    numbers = sorted({line.dosage.sequence for line in lines if line.dosage.sequence is not None})
-    parts = tuple(tuple(line for line in lines if line.dosage.sequence == number) for number in numbers)
+    numbered: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.dosage.sequence is not None:
+            numbered[line.dosage.sequence].append(line)
+    parts = tuple(tuple(numbered[number]) for number in sorted(numbered))
     is_clear = not _is_one_day(parts) and _follow_each_other(parts) and all(_has_one_extent(part) for part in parts)
     return parts if is_clear else UNCLEAR
 

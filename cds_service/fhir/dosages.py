@@ -62,6 +62,8 @@ _WHEN: Final = frozenset(
 """EventTiming codes of FHIR R4 (and IMD of R5)."""
 _WEEKDAYS: Final = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 _GTS: Final = frozenset(["", "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation", "urn:oid:2.16.840.1.113883.5.1139"])
+MOST_DOSES: Final = 8
+"""Doses that are read of one line: it has one of each type."""
 _DOSE_KINDS: Final = ("ordered", "calculated", "admin-amount")
 _READ: Final = frozenset(
     ["sequence", "text", "timing", "asNeededBoolean", "asNeededCodeableConcept", "route", "doseAndRate", "maxDosePerPeriod", "dose"],
@@ -76,8 +78,11 @@ def or_lost(found: Found | None, sent: object, name: str, lost: Losses) -> Found
     return found
 
 
-def dosages(raw: Mapping[str, Any], dropped: Iterable[Path], zone: tzinfo) -> tuple[Dosage, ...]:
-    """Read the dosage lines of a salvaged resource, in the order sent; a line that was no object is dropped as a whole."""
+def dosages(raw: Mapping[str, Any], dropped: Iterable[Path], zone: tzinfo, most: int) -> tuple[Dosage, ...]:
+    """Read the dosage lines of a salvaged resource, in the order sent; a line that was no object is dropped as a whole.
+
+    No more than `most` are read: the next one then stands for the rest, dropped as a whole.
+    """
     if raw.get("resourceType") == "MedicationAdministration":
         return _given(raw.get("dosage"), [path for path in dropped if path[0] == "dosage"])
     name = next((name for name in LINES if name in raw), LINES[0])
@@ -85,7 +90,9 @@ def dosages(raw: Mapping[str, Any], dropped: Iterable[Path], zone: tzinfo) -> tu
     for path in dropped:
         if path[0] == name and len(path) > 1 and isinstance(path[1], int):
             lost.setdefault(path[1], []).extend(_loss(path, name))
-    return tuple(_dosage(line, name, lost.get(index, []), zone) for index, line in enumerate(listed(raw.get(name))))
+    sent = listed(raw.get(name))
+    rest = (Dosage(dropped=(name,)),) if len(sent) > most else ()
+    return (*(_dosage(line, name, lost.get(index, []), zone) for index, line in enumerate(sent[:most])), *rest)
 
 
 def _loss(path: Path, name: str) -> Sequence[str]:
@@ -137,8 +144,11 @@ def _dosage(value: Any, name: str, dropped: Sequence[str], zone: tzinfo) -> Dosa
 
 
 def _doses(value: Any, lost: Losses) -> Iterable[Dose]:  # noqa: ANN401 - any JSON value
-    """Read the doses of a line; a rate alone (an infusion) is none."""
-    for one in listed(value):
+    """Read the doses of a line, not more than any line has; a rate alone (an infusion) is none."""
+    sent_doses = listed(value)
+    if len(sent_doses) > MOST_DOSES:
+        lost.append("doseAndRate")
+    for one in sent_doses[:MOST_DOSES]:
         sent = members(one)
         if not isinstance(single(one), Mapping):
             lost.append("doseAndRate")

@@ -14,6 +14,7 @@ from cds_service.fhir.prefetch import Entry, Portion, bundle_entries, completene
 from cds_service.fhir.resources import (
     DSTU2_ORDER,
     MEDICATION_TYPES,
+    MOST_LINES,
     Resolve,
     Sighting,
     Surroundings,
@@ -39,6 +40,10 @@ MOST_ORDERS: Final = 500
 MOST_PAIRS: Final = 2_000
 LEAST_JUDGED: Final = 5
 """Drafts that are read, pairs of a draft and a record, and drafts that are judged at least: no signing holds more. The rest is told as not checked."""
+
+MOST_LINES_TOGETHER: Final = 2_000
+LEAST_LINES: Final = 5
+"""Dosage lines that are read of all drafts (or of a list) together, and of one record at least. `resources.MOST_LINES` are read of one record at most."""
 
 NO_STRENGTH: Final = Unknown("no-strength")
 NO_DRUG: Final = Unknown("no-drug")
@@ -91,8 +96,9 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
     if not found:
         return Chart()
     read = portions(source.prefetch, today=today, history_days=history_days)
+    sharing = replace(around, most_lines=_most_lines(len(found[:MOST_ORDERS])))
     orders = tuple(
-        medication_record(seen, around, is_draft=True, is_validated=number < MOST_VALIDATED)
+        medication_record(seen, sharing, is_draft=True, is_validated=number < MOST_VALIDATED)
         for number, (_, seen) in enumerate(found[:MOST_ORDERS])
     )
     own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw) and not _is_ending(seen.raw))
@@ -111,6 +117,11 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
         birth_date=born,
         completeness=completeness(read, medications.spoilt | problems.spoilt | spoilt_patient),
     )
+
+
+def _most_lines(records: int) -> int:
+    """Return how many dosage lines are read of each of so many records: a line costs a rule more to judge than a record."""
+    return min(MOST_LINES, max(LEAST_LINES, MOST_LINES_TOGETHER // max(1, records)))
 
 
 def _judged(selected: frozenset[int], orders: int, records: int) -> frozenset[int]:
@@ -243,7 +254,10 @@ def _medications(read: Iterable[Portion], own: frozenset[tuple[str, str]], find_
                 key = _echo(seen) if _identity(seen.raw) else (entry.place, "")
                 earlier, kinds = sightings.get(key, (seen, frozenset()))
                 sightings[key] = (earlier, kinds | portion.concerns)
-    records = [medication_record(seen, around, is_validated=number < MOST_VALIDATED) for number, (seen, _) in enumerate(sightings.values())]
+    sharing = replace(around, most_lines=_most_lines(len(sightings)))
+    records = [
+        medication_record(seen, sharing, is_validated=number < MOST_VALIDATED) for number, (seen, _) in enumerate(sightings.values())
+    ]
     for record, (_, kinds) in zip(records, sightings.values(), strict=True):
         if not _is_whole(record):
             spoilt |= kinds - _NOT_OF_LISTS

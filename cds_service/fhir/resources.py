@@ -38,6 +38,8 @@ Resolve = Callable[[str], RawResource | None]
 MEDICATION_TYPES: Final = frozenset(
     ["MedicationRequest", "MedicationOrder", "MedicationStatement", "MedicationDispense", "MedicationAdministration"],
 )
+MOST_LINES: Final = 200
+"""Dosage lines of one record that are read: no titration has more steps."""
 DSTU2_ORDER: Final = "MedicationOrder"
 
 _STATUSES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -85,6 +87,8 @@ class Surroundings:
     zone: tzinfo
     patient_id: str
     resolve: Resolve
+    most_lines: int = MOST_LINES
+    """Dosage lines of one record that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ def medication_record(seen: Sighting, around: Surroundings, *, is_draft: bool = 
     status = _code(raw, "status", _STATUSES[resource_type], lost)
     dates = _dates(raw, around, lost)
     contents = {} if is_old else _contents(raw, around, lost)
-    told = () if is_old else dosages(raw, found.dropped, around.zone)
+    told = () if is_old else dosages(raw, found.dropped, around.zone, around.most_lines)
     lost.extend(f"{name}[{index}]" for index, line in enumerate(told) for name in LINES if name in line.dropped)
     return MedicationRecord(
         resource_type=resource_type,
