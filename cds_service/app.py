@@ -15,6 +15,7 @@ from cds_service.analytics.alarms import alarms
 from cds_service.analytics.background import RollingUp
 from cds_service.analytics.codes import codes
 from cds_service.analytics.comments import comments
+from cds_service.analytics.days import CountedLately
 from cds_service.analytics.usage import choices, usage
 from cds_service.clients.admission import registry_in_force, token_check
 from cds_service.clients.replay import ReplayMemory
@@ -156,9 +157,10 @@ def sources_of(advisor: PackAdvisor | LiveAdvisor, settings: Settings, store: St
 
 def use_of(advisor: PackAdvisor | LiveAdvisor, store: Store) -> UseSource:
     """Give the page of use the counts of a store, in days of the site, up to the present moment."""
+    count = CountedLately()
 
     def now() -> dict[str, Any]:
-        return {"zone": advisor.zone, "now": advisor.clock()}
+        return {"zone": advisor.zone, "now": advisor.clock(), "count": count}
 
     return UseSource(
         usage=lambda window, filters: usage(store, window, filters, **now()),

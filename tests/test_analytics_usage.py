@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from cds_service.analytics.days import KEEPS_SECONDS, CountedLately
 from cds_service.analytics.latency import BOUNDS, Latency, band_of, latency
 from cds_service.analytics.report import AnswerCounts, Filters, Reason, RuleCounts, Share, UsageReport, Window
 from cds_service.analytics.rollup import roll_up
@@ -368,3 +369,21 @@ def test_the_pieces_hold_each_day_once(by: Any) -> None:  # noqa: ANN401 - a lit
         for piece in cover(first, last, by, without):
             held += days_between(piece.first, end_of(piece.last, piece.span))
         assert held == [day for day in days_between(first, last) if day not in without]
+
+
+def test_today_is_counted_once_in_ten_seconds_for_all_that_a_page_asks(store: Store) -> None:
+    seconds = [0.0]
+    lately = CountedLately(lambda: seconds[0])
+    a_week(store)
+
+    def decided() -> tuple[int, int]:
+        reported = usage(store, WEEK, now=NOON, count=lately).counts.decisions
+        return reported, len(choices(store, now=NOON, count=lately).clients)
+
+    before = decided()
+    assert before == (6, 2)
+    plant(store, Made(at(TODAY, 11), client="third"))
+    seconds[0] = KEEPS_SECONDS - 0.1
+    assert decided() == before
+    seconds[0] = KEEPS_SECONDS
+    assert decided() == (7, 3)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection
 
+from cds_service.analytics.days import CountDay, count_day
 from cds_service.analytics.report import Filters, Window
 from cds_service.analytics.statistics import at_least, at_most
 from cds_service.analytics.usage import ALL, tally_of
@@ -78,13 +79,15 @@ class Day:
         return self.day.weekday() >= _SATURDAY
 
 
-def alarms(store: Store, filters: Filters = ALL, *, zone: tzinfo = UTC, now: datetime | None = None) -> tuple[Alarm, ...]:
+def alarms(
+    store: Store, filters: Filters = ALL, *, zone: tzinfo = UTC, now: datetime | None = None, count: CountDay = count_day
+) -> tuple[Alarm, ...]:
     """Name the rules that are silent or flood today, for all clients together, and for one client where only that shows it.
 
     `filters.version` is ignored: a new version is the same rule. Raises StoreUnavailable.
     """
     moment = now or datetime.now(UTC)
-    return store.read(lambda connection: _alarms(connection, filters, zone, moment))
+    return store.read(lambda connection: _alarms(connection, filters, zone, moment, count))
 
 
 def judged(days: Mapping[date, Day], today: date) -> tuple[Literal["silent", "flood"], int, Day, float, float, float] | None:
@@ -138,11 +141,11 @@ def _scatter(days: Sequence[Day], rates: Mapping[bool, float]) -> float:
     return max(1.0, math.fsum((fired - mean) ** 2 / mean for fired, mean in expected) / max(1, len(expected) - 1))
 
 
-def _alarms(connection: Connection, filters: Filters, zone: tzinfo, now: datetime) -> tuple[Alarm, ...]:
+def _alarms(connection: Connection, filters: Filters, zone: tzinfo, now: datetime, count: CountDay) -> tuple[Alarm, ...]:
     today = now.astimezone(zone).date()
     first = today - timedelta(days=MEAN_DAYS + RECENT_DAYS[-1] - 1)
     of_all_rules = Filters(client=filters.client, site=filters.site, hook=filters.hook)
-    tally = tally_of(connection, Window(first, today), of_all_rules, zone, now)
+    tally = tally_of(connection, Window(first, today), of_all_rules, zone, now, count)
     place = ("day", "client", "site", "hook")
     calls: Counts = defaultdict(int)
     for day, client, site, hook, number in tally.sums(usage_answers, place, ("decisions",), "day"):

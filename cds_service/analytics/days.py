@@ -1,8 +1,10 @@
 """Floor 7: counts the decisions of one day as rows of the roll-up tables; the roll-up keeps them, a report of today uses them at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Subquery, Table, case, distinct, exists, func, or_, select
@@ -22,6 +24,7 @@ from cds_service.store.schema import (
 
 Rows = Mapping[Table, list[dict[str, Any]]]
 ROLLUPS: Final = (usage_answers, usage_latency, usage_rules, usage_reasons)
+KEEPS_SECONDS: Final = 10.0
 _PLACE: Final = (decisions.c.client, decisions.c.site, decisions.c.hook)
 _LACKING: Final = ("partial", "missing", "failed")
 _READS: Final = ("patient", "conditions", "medications", "history")
@@ -43,6 +46,27 @@ def count_day(connection: Connection, day: date, zone: tzinfo) -> Rows:
         usage_reasons: _reasons(is_of_day),
     }
     return {table: [_row(day, row) for row in connection.execute(query).mappings()] for table, query in queries.items()}
+
+
+CountDay = Callable[[Connection, date, tzinfo], Rows]
+
+
+@dataclass
+class CountedLately:
+    """Counts a day as `count_day` does, or gives what it counted in the last seconds: a page asks for today several times."""
+
+    clock: Callable[[], float] = monotonic
+    _kept: dict[tuple[date, tzinfo], tuple[float, Rows]] = field(default_factory=dict)
+
+    def __call__(self, connection: Connection, day: date, zone: tzinfo) -> Rows:
+        """Count one day; other days are forgotten when they are old."""
+        now = self.clock()
+        kept = self._kept.get((day, zone))
+        if kept and now - kept[0] < KEEPS_SECONDS:
+            return kept[1]
+        rows = count_day(connection, day, zone)
+        self._kept = {key: one for key, one in self._kept.items() if now - one[0] < KEEPS_SECONDS} | {(day, zone): (now, rows)}
+        return rows
 
 
 def _row(day: date, counted: RowMapping) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, or_, select
 
-from cds_service.analytics.days import count_day
+from cds_service.analytics.days import CountDay, count_day
 from cds_service.analytics.latency import latency
 from cds_service.analytics.report import AnswerCounts, Filters, PeriodUse, PlaceUse, Reason, RuleCounts, RuleUse, UsageReport, Window
 from cds_service.analytics.rollup import counted_days, first_day
@@ -63,13 +63,15 @@ class Tally:
         return [(name, value) for name, value in chosen if value is not None]
 
 
-def usage(store: Store, window: Window, filters: Filters = ALL, *, zone: tzinfo = UTC, now: datetime | None = None) -> UsageReport:
-    """Report the use in a window of days of the zone; raises StoreUnavailable."""
+def usage(
+    store: Store, window: Window, filters: Filters = ALL, *, zone: tzinfo = UTC, now: datetime | None = None, count: CountDay = count_day
+) -> UsageReport:
+    """Report the use in a window of days of the zone; `count` counts a day that is not rolled up. Raises StoreUnavailable."""
     moment = now or datetime.now(UTC)
-    return store.read(lambda connection: _report(tally_of(connection, window, filters, zone, moment), moment))
+    return store.read(lambda connection: _report(tally_of(connection, window, filters, zone, moment, count), moment))
 
 
-def tally_of(connection: Connection, window: Window, filters: Filters, zone: tzinfo, now: datetime) -> Tally:
+def tally_of(connection: Connection, window: Window, filters: Filters, zone: tzinfo, now: datetime, count: CountDay = count_day) -> Tally:
     """Prepare what is to be added up, and count the days that are not rolled up."""
     begin = first_day(connection, zone)
     live: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
@@ -78,7 +80,7 @@ def tally_of(connection: Connection, window: Window, filters: Filters, zone: tzi
         counted = counted_days(connection, zone, now)
         days = [day for day in days_between(max(begin, window.first), min(window.last, now.astimezone(zone).date())) if day not in counted]
     for day in days:
-        for table, rows in count_day(connection, day, zone).items():
+        for table, rows in count(connection, day, zone).items():
             live[table] += rows
     return Tally(connection, window, filters, begin, days, live)
 
@@ -175,16 +177,16 @@ class Choices:
     hooks: tuple[str, ...]
 
 
-def choices(store: Store, *, zone: tzinfo = UTC, now: datetime | None = None) -> Choices:
+def choices(store: Store, *, zone: tzinfo = UTC, now: datetime | None = None, count: CountDay = count_day) -> Choices:
     """Name what a report can be filtered by; raises StoreUnavailable."""
     moment = now or datetime.now(UTC)
-    return store.read(lambda connection: _choices(connection, zone, moment))
+    return store.read(lambda connection: _choices(connection, zone, moment, count))
 
 
-def _choices(connection: Connection, zone: tzinfo, now: datetime) -> Choices:
+def _choices(connection: Connection, zone: tzinfo, now: datetime, count: CountDay) -> Choices:
     today = now.astimezone(zone).date()
     begin = first_day(connection, zone)
-    tally = tally_of(connection, Window(today if isinstance(begin, Unknown) else begin, today), ALL, zone, now)
+    tally = tally_of(connection, Window(today if isinstance(begin, Unknown) else begin, today), ALL, zone, now, count)
     versions: dict[str, set[int]] = defaultdict(set)
     for rule, version, _ in tally.sums(usage_rules, ("rule", "version"), ("fired",)):
         versions[rule].add(version)
