@@ -7,6 +7,7 @@ mutmut (`pip install mutmut`, settings in pyproject.toml) makes the mutants and 
 import argparse
 import json
 import math
+import os
 import random
 import subprocess
 import sys
@@ -19,6 +20,9 @@ MUTANTS: Final = Path("mutants")
 _KILLED: Final = frozenset([1, 3, 24, -24, 36, 152, 255])
 """Exit codes of mutmut for a mutant that a test noticed, or that never ended."""
 _NO_TESTS: Final = 33
+_KILLED_ANEW: Final = 1
+_ANEW: Final = ("tests/test_sig_corpus.py", "tests/test_rulebook_loading.py", "tests/test_dose.py")
+"""Tests that import all that is mutated."""
 
 
 def main() -> None:
@@ -29,6 +33,7 @@ def main() -> None:
     sample = sorted(random.Random(asked.seed).sample(everything, min(asked.sample, len(everything))))
     _mutmut(sample)
     results = _results()
+    results |= {name: _KILLED_ANEW for name in sample if results[name] == 0 and _is_noticed_anew(name)}
     print(f"{len(everything)} mutants, {len(sample)} drawn with seed {asked.seed}")
     _print_scores({name: results[name] for name in sample})
 
@@ -47,6 +52,13 @@ def _mutmut(names: list[str]) -> None:
     ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if ended.returncode:
         sys.exit(ended.stdout[-3000:])
+
+
+def _is_noticed_anew(name: str) -> bool:
+    """Tell whether tests in a process of their own notice a survivor: mutmut switches mutants on after the import, too late for constants."""
+    environment = {**os.environ, "MUTANT_UNDER_TEST": name}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:xdist", *_ANEW]
+    return subprocess.run(command, cwd=MUTANTS, env=environment, stdout=subprocess.DEVNULL, check=False).returncode != 0
 
 
 def _results() -> dict[str, int | None]:
