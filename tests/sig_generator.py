@@ -1,7 +1,7 @@
 """Sigs with known meaning from a seed, and the compact notation of a meaning that the corpus uses (see sig_corpus.yaml)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -23,6 +23,18 @@ def notation(reading: SigReading | Unknown) -> str:
     flags = " ".join(filter(None, [may, "tolerated" if reading.is_if_tolerated else ""]))
     text = " > ".join(" + ".join(together) for together in steps.values())
     return (f"{text} | {flags}" if flags else text).replace("{piece}", "piece")
+
+
+def notation_in_full(reading: SigReading | Unknown) -> str:
+    """Write what was read with the routes, and with what is allowed as steps, each with the time after which it is."""
+    if isinstance(reading, Unknown):
+        return reading.reason
+    routes = sorted({dosage.route.text for dosage in reading.dosages} - {""})
+    parts = [notation(reading), *(f"by {route}" for route in routes)]
+    if reading.allowed:
+        parts.append(f"|| {notation(replace(reading, dosages=reading.furthest, allowed=()))}")
+        parts += [f"after {_range(one.after)}" for one in reading.allowed if one.after]
+    return " ".join(parts)
 
 
 def _dosage(dosage: Dosage) -> str:

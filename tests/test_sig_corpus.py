@@ -1,6 +1,7 @@
 """The hand-written corpus: every readable text means what a pharmacist would understand, every other one is refused with its reason."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from cds_service.facts.steps import line_of
 from cds_service.facts.timing import schedule_of
 from cds_service.located import as_plain, read_yaml
 from cds_service.unknown import Unknown
-from tests.sig_generator import notation
+from tests.sig_generator import notation, notation_in_full
 
 CORPUS = as_plain(read_yaml((Path(__file__).parent / "sig_corpus.yaml").read_text(encoding="utf-8"), "sig_corpus.yaml"))
+BORDERS = as_plain(read_yaml((Path(__file__).parent / "sig_borders.yaml").read_text(encoding="utf-8"), "sig_borders.yaml"))
 NAMES = frozenset(CORPUS["names"])
 
 
@@ -38,6 +40,11 @@ def test_a_readable_text_means_what_a_pharmacist_understands(text: str, meaning:
 @pytest.mark.parametrize(("text", "reason"), REFUSED)
 def test_an_unclear_text_is_refused_with_its_reason(text: str, reason: str) -> None:
     assert read_sig(text, NAMES) == Unknown(reason)
+
+
+@pytest.mark.parametrize(("piece", "text", "meaning"), [(piece, *pair) for piece, texts in BORDERS.items() for pair in texts.items()])
+def test_a_text_at_the_border_of_what_is_read_keeps_its_meaning(piece: str, text: str, meaning: str) -> None:
+    assert notation_in_full(read_sig(text, NAMES, Decimal(piece) if piece else None)) == meaning
 
 
 def test_every_reason_is_met_in_the_corpus_but_for_length() -> None:

@@ -168,7 +168,19 @@ def _add(kept: list[Moment], moment: Moment, pause: str) -> None:
 
 def _is_one_part(one: Moment, other: Moment) -> bool:
     """Tell whether two moments name one part of the day, one of them broadly."""
-    return any({one.code, other.code} <= part for part in _PARTS) and bool(_BROAD & {one.code, other.code})
+    return are_one_part(one.code, other.code)
+
+
+def are_one_part(one: str, other: str) -> bool:
+    """Tell whether two codes name one part of the day, one of them broadly."""
+    pair = {one, other}
+    return any(pair <= part for part in _PARTS) and bool(_BROAD & pair)
+
+
+def could_be_one(one: str, other: str) -> bool:
+    """Tell whether two codes, each with a dose, could mean the same time: then a text says one dose twice, or orders two."""
+    pair = {one, other}
+    return one == other or pair == {"NIGHT", "HS"} or (pair != {"EVE", "NIGHT"} and are_one_part(one, other))
 
 
 def _days(named: Sequence[Days]) -> tuple[str, ...]:

@@ -160,12 +160,12 @@ class _Scanner:
             self._decimal(end)
 
     def _refuse_after_number(self) -> None:
-        """Refuse a number that stands behind another with nothing but a point, or begins with a point after it, or has a sign."""
+        """Refuse a number that stands behind another with nothing but a point, or begins with a point after it or after a letter, or has a sign."""
         last = self.found[-1] if self.found else None
         if last is None:
             return
         before = self.found[-2].kind if len(self.found) > 1 else ""
-        starts_with_point = self.text[self.at] == "." and last.kind == "number"
+        starts_with_point = self.text[self.at] == "." and (last.kind == "number" or self._is_letter(self.at - 1))
         after_point = last.text == "." and before == "number"
         has_sign = last.kind == "dash" and not last.is_tight and before != "number" and not self.text[self.at - 1].isspace()
         if starts_with_point or after_point or has_sign:
@@ -194,7 +194,7 @@ class _Scanner:
         if has_more or not _is_clear(whole, mark, part):
             raise Refused("sig-ambiguous")
         kept = part.rstrip("0")
-        self._add("number", "", Decimal(f"{whole or '0'}.{kept}" if kept else whole), is_decimal=bool(part))
+        self._add("number", "", Decimal(f"{whole or '0'}.{kept}" if kept else whole or "0"), is_decimal=bool(part))
         self.at = end
 
 

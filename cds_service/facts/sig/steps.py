@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final
 
 from cds_service.facts.sig.amounts import Counting, doses_of
 from cds_service.facts.sig.clauses import Clause, Group, Sig
-from cds_service.facts.sig.moments import timing_of
+from cds_service.facts.sig.moments import could_be_one, timing_of
 from cds_service.facts.sig.parts import PIECE, Dose
 from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value
@@ -346,7 +346,8 @@ def _can_coincide(one: Timing, other: Timing) -> bool:
     """Tell whether two timings could fall together: neither their weekdays nor their moments keep them apart."""
     has_other_days = bool(one.day_of_week and other.day_of_week) and not set(one.day_of_week) & set(other.day_of_week)
     moments = [frozenset(timing.when) | frozenset(timing.time_of_day) for timing in (one, other)]
-    has_other_moments = all(moments) and not moments[0] & moments[1] and one.day_of_week == other.day_of_week
+    could_be_one_moment = any(could_be_one(first, second) for first, second in product(*moments))
+    has_other_moments = all(moments) and not could_be_one_moment and one.day_of_week == other.day_of_week
     is_same_kind = bool(one.when) == bool(other.when) and bool(one.time_of_day) == bool(other.time_of_day)
     return not (has_other_days or (has_other_moments and is_same_kind))
 

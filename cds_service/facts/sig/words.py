@@ -14,6 +14,7 @@ NAMED: Final = "named"
 _HALF: Final = Decimal("0.5")
 _QUARTER: Final = Decimal("0.25")
 _UNITS: Final = ("MASS", "VOLUME", "PIECE")
+_HUNDRED: Final = 100
 _TEN: Final = 10
 
 
@@ -156,11 +157,16 @@ def _number(items: Sequence[Item], index: int) -> tuple[int, Item]:
     item = items[index]
     if item.kind != "NUMBER":
         return 0, item
-    if item.value == "word" and item.number in TENS and _is_unit(at(items, index + 1)):
-        return 2, Item("NUMBER", "word", item.number + items[index + 1].number)
+    following = at(items, index + 1)
+    if item.value == "word" and item.number in TENS and _is_unit(following):
+        return 2, Item("NUMBER", "word", item.number + following.number)
+    if _is_unit(item) and following.value == "word" and following.number == _HUNDRED:
+        return 2, Item("NUMBER", "word", item.number * following.number)
     skipped = 2 if at(items, index + 1).kind == "AND" else 1
     taken, part = _part(items, index + skipped)
     if taken and item.value in ("digits", NAMED, "word"):
+        if skipped == 1 and (items[index + 1].value != FRACTION or item.value == "word"):
+            raise Refused("sig-ambiguous")  # "1 half tablet" and "one 1/2 tablet": a half, or one and a half?
         return skipped + taken, Item("NUMBER", FRACTION, item.number + part)
     return 1, item
 
