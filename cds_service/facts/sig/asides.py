@@ -46,8 +46,8 @@ def _mended(raw: Raw, names: frozenset[str]) -> Raw:
     if raw.kind != "word" or len(raw.text) < _SHORTEST or raw.text in _KNOWN or raw.text in names:
         return raw
     meant = {word for word in _one_slip_away(raw.text) if word in _KNOWN}
-    only = next(iter(meant), "")
-    return replace(raw, text=only) if len(meant) == 1 and only in _MENDABLE and len(only) >= _SHORTEST else raw
+    mended = {word for word in meant if word in _MENDABLE and len(word) >= _SHORTEST}
+    return replace(raw, text=mended.pop()) if len(meant) == len(mended) == 1 else raw
 
 
 def _one_slip_away(word: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ settled afterwards, in `clauses`. Time is linear in the number of items: an LALR
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
@@ -64,8 +64,9 @@ class _Items(Lexer):
 
     def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:  # noqa: ANN401, ARG002 - lark's own signature
         """Yield one token for each item, with the item as its value."""
-        for place, item in enumerate(cast("Sequence[Item]", lexer_state.text)):
-            token = Token(item.kind, item.kind, start_pos=place)
+        items: Any = lexer_state.text
+        for item in items:
+            token = Token(item.kind, "")
             token.value = item
             yield token
 
@@ -75,7 +76,10 @@ _PARSER: Final = Lark(_GRAMMAR, parser="lalr", lexer=_Items)
 
 def parse(items: Sequence[Item]) -> Sequence[Tree[Token]]:
     """Return the phrases of a text in their order; raises Refused where they do not follow the grammar."""
+    text: Any = items  # what lark hands to the lexer as it is
     try:
-        return cast("list[Tree[Token]]", _PARSER.parse(cast("Any", items)).children)
+        phrases: Any = _PARSER.parse(text).children
     except UnexpectedInput:
         raise Refused("sig-ambiguous") from None
+    found: Sequence[Tree[Token]] = phrases
+    return found

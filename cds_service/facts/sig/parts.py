@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from lark import Token, Tree
 
@@ -160,7 +160,7 @@ def _trees(node: _Node, name: str) -> Iterator[_Node]:
 
 def _items(node: _Node, *kinds: str) -> tuple[Item, ...]:
     """Return the children that are single items of these kinds."""
-    return tuple(cast("Item", child.value) for child in node.children if isinstance(child, Token) and child.type in kinds)
+    return tuple(child.value for child in node.children if isinstance(child, Token) and child.type in kinds)
 
 
 def _ends(node: _Node) -> tuple[Decimal, Decimal]:
@@ -370,8 +370,7 @@ def _label(node: _Node) -> Label:
 
 def _word(node: _Node) -> Word:
     """Read a phrase of one word."""
-    token = cast("Token", node.children[0])
-    item = cast("Item", token.value)
+    (item,) = (child.value for child in node.children if isinstance(child, Token))
     return Word(item.kind, item.value)
 
 

@@ -84,10 +84,9 @@ def dissolved(items: Sequence[Item], piece_mg: Decimal | None) -> Sequence[Item]
     is_mixing = place > 0 and any(item.value == "mix" for item in before) and {item.kind for item in before} <= _BEFORE
     if not is_mixing:
         return items
-    mg, volume = _mixed_mg(before, piece_mg), items[place + 1].number
-    rest = _after_note(items, place + 3, mg / volume)
-    made = (Item("NUMBER", "digits", mg), Item("MASS", "mg"), Item("PER", "/"), Item("NUMBER", "digits", volume), Item("VOLUME", "mL"))
-    return (*made, Item("SEP"), *rest)
+    mg = _mixed_mg(before, piece_mg)
+    rest = _after_note(items, place + 3, mg / items[place + 1].number)
+    return (Item("NUMBER", number=mg), Item("MASS", "mg"), Item("PER"), *items[place + 1 : place + 3], Item("SEP"), *rest)
 
 
 def _is_volume(items: Sequence[Item], index: int) -> bool:

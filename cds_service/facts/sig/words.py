@@ -63,9 +63,9 @@ def _dash(raws: Sequence[Raw], index: int) -> Raw | None:
     if before.kind == after.kind == "number":
         is_mixed = is_tight and after.text == FRACTION and before.text != FRACTION
         is_chain = index > 1 and raws[index - 2].kind == "dash"
-        return None if is_mixed and not is_chain else replace(dash, text="to")
+        return None if is_mixed and not is_chain else dash
     if _meaning(before).kind == _meaning(after).kind == "DAYS" or _is_range_of_units(raws, index):
-        return replace(dash, text="to")
+        return dash
     is_joined = is_tight and after.kind == "word" and before.kind in ("word", "number")
     return None if is_joined else replace(dash, kind="sep")
 
