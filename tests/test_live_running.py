@@ -87,7 +87,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
             time.sleep(0.2)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder, port = tmp_path_factory.mktemp("live"), free_port()
     shutil.copytree(ROOT / "rules", folder / "rules")
