@@ -307,6 +307,11 @@ def _indication(context: Context, _item: Item) -> None:
     """Skip what the drug is for, where it is said to be that."""
     if at(context.items, context.index - 1).kind not in ("FOR", "PRN", "HEADING", "INDICATION") and not _follows_indication(context):
         raise Refused("sig-unread-words")
+    following = context.peek(2) if context.peek().kind == "EVERY" else context.peek()
+    if context.last.kind == "MOMENT" and following.kind in ("MOMENT", "RECURS"):
+        named = {context.last.value.partition(" ")[0], following.value}
+        if len(named) > 1 and named != {"NIGHT", "HS"}:
+            raise Refused("sig-ambiguous")  # "nightly for pain in the morning": the pain, or a second dose?
 
 
 def _follows_indication(context: Context) -> bool:
