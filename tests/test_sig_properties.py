@@ -44,6 +44,14 @@ def test_any_text_is_read_or_refused_with_a_reason_of_the_list(text: str) -> Non
     assert _is_answer(text)
 
 
+@given(
+    st.text("00123459.,/-:'\N{VULGAR FRACTION ONE HALF}x ", max_size=8), st.sampled_from(["", " mg", " tab", "mg qhs", " pm", " mL/5 mL"])
+)
+@settings(max_examples=2000, deadline=None)
+def test_any_digits_and_points_are_read_or_refused_with_a_reason_of_the_list(number: str, unit: str) -> None:
+    assert _is_answer(f"take {number}{unit} daily")
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
 @settings(max_examples=600, deadline=None)
 def test_any_words_of_the_vocabulary_are_read_or_refused_with_a_reason_of_the_list(text: str) -> None:
