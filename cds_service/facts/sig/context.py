@@ -14,9 +14,7 @@ from cds_service.facts.sig.words import Item, at
 _UNITS: Final = ("MASS", "VOLUME", "PIECE")
 _MOMENTS: Final = ("MOMENT", "RECURS", "MERIDIEM", "LEAD")
 _CHANGES: Final = ("INCREASE", "DECREASE", "MAY")
-_IN_NOTE: Final = frozenset(
-    {"NUMBER", "TO", "MASS", "VOLUME", "PIECE", "EVERY", "TOTAL", "TIMESFOR", "A", "OF", "PER", "EACHUNIT", "EQ"},
-)
+_IN_NOTE: Final = frozenset({"NUMBER", "TO", "MASS", "VOLUME", "PIECE", "EVERY", "TOTAL", "TIMESFOR", "A", "OF", "PER", "EACHUNIT", "EQ"})
 _LONGEST_NOTE: Final = 12
 _ONE: Final = Item("NUMBER", "word", Decimal(1))
 _HOURS: Final = 24
@@ -308,17 +306,15 @@ def _indication(context: Context, _item: Item) -> None:
     if at(context.items, context.index - 1).kind not in ("FOR", "PRN", "HEADING", "INDICATION") and not _follows_indication(context):
         raise Refused("sig-unread-words")
     following = context.peek(2) if context.peek().kind == "EVERY" else context.peek()
-    if context.last.kind == "MOMENT" and following.kind in ("MOMENT", "RECURS"):
-        named = {context.last.value.partition(" ")[0], following.value}
-        if len(named) > 1 and named != {"NIGHT", "HS"}:
-            raise Refused("sig-ambiguous")  # "nightly for pain in the morning": the pain, or a second dose?
+    named = {item.value.partition(" ")[0] for item in (context.last, following) if item.kind in ("MOMENT", "RECURS")}
+    if len(named) > 1 and named != {"NIGHT", "HS"}:
+        raise Refused("sig-ambiguous")  # "nightly for pain in the morning": the pain, or a second dose?
 
 
 def _follows_indication(context: Context) -> bool:
     """An indication stands before the connecting word in hand or just passed."""
     before = [at(context.items, context.index - back).kind for back in (1, 2, 3)]
-    connecting = ("AND", "SEP", "TO")
-    return "INDICATION" in before and all(kind in (*connecting, "INDICATION") for kind in before[: before.index("INDICATION")])
+    return "INDICATION" in before and all(kind in ("AND", "SEP", "TO") for kind in before[: before.index("INDICATION")])
 
 
 def _and(context: Context, item: Item) -> None:
