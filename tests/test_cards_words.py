@@ -115,6 +115,8 @@ KEY_SENTENCES = [
     ("opioid-on-naltrexone", "recently-ended", ["block may persist", "tolerance is lower"]),
     ("off-label-low-dose", "fibromyalgia", ["is off-label: lawful and common", "without full regulatory review", "28.8 % against 18.0 %", "99 women", "Thought, not proven", "Toll-like receptor 4", "compounding pharmacy", "Vivid dreams, insomnia and headache"]),
     ("off-label-low-dose", "other-condition", ["for Fibromyalgia is off-label", "say nothing sure of other conditions", "Thought, not proven"]),
+    ("off-label-low-dose", "fibromyalgia-dose-unknown", ["could not be worked out", "used 1.5 to 6 mg", "say nothing of more", "benefit is uncertain"]),
+    ("off-label-low-dose", "other-condition-dose-unknown", ["for Fibromyalgia is off-label", "could not be worked out", "say nothing sure of other conditions"]),
     ("off-label-low-dose", "no-indication", ["state the indication", "off-label whatever the reason"]),
     ("off-label-low-dose", "indication-unread", ["problem list could not be read", "state the indication"]),
     ("off-label-standard-dose", "fibromyalgia", ["above the 1.5 to 6 mg", "31 women", "99 women"]),

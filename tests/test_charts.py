@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from cds_service import charts
 from cds_service.charts import STYLESHEET, Chart, Kind, Series, figure, number, svg, table
 
 WEEKS = ("2 November", "9 November", "16 November")
@@ -49,6 +50,15 @@ def test_bars_begin_at_the_top() -> None:
 
 def test_the_same_chart_is_drawn_the_same() -> None:
     assert svg(chart()) == svg(chart())
+
+
+@pytest.mark.parametrize("kind", ["columns", "lines", "bars"])
+@pytest.mark.parametrize("number_of_series", [1, 3])
+def test_a_picture_is_the_one_that_pygal_draws_by_itself(kind: Kind, number_of_series: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = chart(kind, *(Series(f"s{n}", (1, 25, 3), ((0, 2), (20, 30), (1, 5))) for n in range(number_of_series)))
+    quick = svg(one)
+    monkeypatch.delattr(charts._Quick, "__getattribute__")  # noqa: SLF001 - what must make no difference
+    assert svg(one) == quick
 
 
 @pytest.mark.parametrize("kind", ["columns", "lines", "bars"])

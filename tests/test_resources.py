@@ -13,6 +13,7 @@ from cds_service.fhir.chart import MedicationRecord
 from cds_service.fhir.dosages import MOST_DOSES, dosages
 from cds_service.fhir.elements import Bounds, Coding, Concept, Dosage, Dose, Ingredient, Medication, Period, Ratio, Timing
 from cds_service.fhir.resources import (
+    MOST_REASONS,
     Sighting,
     Surroundings,
     birth_date,
@@ -577,6 +578,14 @@ def record(
 ) -> MedicationRecord:
     sighting = Sighting(sent, "there", MEDICATION, DRUG)
     return medication_record(sighting, around(resources), is_draft=is_draft, is_validated=is_validated)
+
+
+@pytest.mark.parametrize(("sent", "lost"), [(MOST_REASONS, ()), (MOST_REASONS + 1, ("reasonCode", "reasonReference"))])
+def test_reasons_that_no_order_has_are_not_read_and_told(sent: int, lost: tuple[str, ...]) -> None:
+    codes = [{"text": f"reason {number}"} for number in range(sent)]
+    references = [{"reference": f"Condition/c{number}"} for number in range(sent)]
+    found = record(ORDER | {"reasonCode": codes, "reasonReference": references})
+    assert (len(found.reasons), len(found.reason_references), found.dropped) == (MOST_REASONS, MOST_REASONS, lost)
 
 
 def order(**changes: object) -> MedicationRecord:

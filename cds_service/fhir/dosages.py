@@ -63,7 +63,7 @@ _WHEN: Final = frozenset(
 _WEEKDAYS: Final = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 _GTS: Final = frozenset(["", "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation", "urn:oid:2.16.840.1.113883.5.1139"])
 MOST_DOSES: Final = 8
-"""Doses that are read of one line: it has one of each type."""
+"""Doses that are read of one line: an EHR sends one of each type."""
 _DOSE_KINDS: Final = ("ordered", "calculated", "admin-amount")
 _READ: Final = frozenset(
     ["sequence", "text", "timing", "asNeededBoolean", "asNeededCodeableConcept", "route", "doseAndRate", "maxDosePerPeriod", "dose"],

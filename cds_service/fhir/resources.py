@@ -3,7 +3,7 @@
 Triage (`ordered_medication`) reads raw JSON and is cheap; only what concerns a rule is salvaged and read in full.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from types import MappingProxyType
@@ -40,6 +40,8 @@ MEDICATION_TYPES: Final = frozenset(
 )
 MOST_LINES: Final = 200
 """Dosage lines of one record that are read: no titration has more steps."""
+MOST_REASONS: Final = 100
+"""Reasons of one record that are read, codes and references each."""
 DSTU2_ORDER: Final = "MedicationOrder"
 
 _STATUSES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -228,8 +230,8 @@ def _contents(raw: RawResource, around: Surroundings, lost: Losses) -> dict[str,
         "intent": _code(raw, "intent", _INTENTS, lost),
         "do_not_perform": _is_true(raw, "doNotPerform", lost),
         "is_reported": raw.get("reportedBoolean") is True or "reportedReference" in raw,
-        "reasons": _reasons(raw, around.resolve),
-        "reason_references": tuple(local_reference(reference(one)) for one in listed(raw.get("reasonReference")) if reference(one)),
+        "reasons": _reasons(raw, around.resolve, lost),
+        "reason_references": tuple(local_reference(reference(one)) for one in _most(raw, "reasonReference") if reference(one)),
         "repeats_allowed": or_lost(whole(repeats, 0), repeats, "numberOfRepeatsAllowed", lost),
         "quantity": quantity(request.get("quantity") or raw.get("quantity")),
         "prior_prescription": local_reference(reference(raw.get("priorPrescription"))),
@@ -279,11 +281,17 @@ def _effective(raw: RawResource, around: Surroundings, lost: Losses) -> Period |
     return Period(found.first, found.last if is_moment else None)
 
 
-def _reasons(raw: RawResource, resolve: Resolve) -> tuple[Concept, ...]:
+def _most(raw: RawResource, name: str) -> Sequence[Any]:
+    """Return the items of a list of reasons, not more than any order has."""
+    return listed(raw.get(name))[:MOST_REASONS]
+
+
+def _reasons(raw: RawResource, resolve: Resolve, lost: Losses) -> tuple[Concept, ...]:
     """Read the reasons of an order: its own concepts, and those of the Conditions that it refers to."""
     contained = _contained(raw)
-    named = [concept(one) for one in listed(raw.get("reasonCode"))]
-    for one in listed(raw.get("reasonReference")):
+    lost.extend(name for name in ("reasonCode", "reasonReference") if len(listed(raw.get(name))) > MOST_REASONS)
+    named = [concept(one) for one in _most(raw, "reasonCode")]
+    for one in _most(raw, "reasonReference"):
         referred = members(_found(reference(one), contained, resolve))
         said = _merged(Concept(), concept(referred.get("code")), text_of(members(one).get("display")))
         if _first_code(referred.get("verificationStatus"), _NOT_THE_CASE) is None:

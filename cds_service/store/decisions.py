@@ -114,7 +114,7 @@ def digest(key: bytes, call: HookCall) -> str:
     """Return a keyed hash of what a decision rests on: shows later that two calls, or a call and an EHR's own record, were the same.
 
     Without the key nobody can find out by trying which patient it was. The order of the prefetch keys does not matter, that of the members
-    of a resource does: sorting them all took a third of what recording costs a call.
+    of a resource does: pydantic's writer, which is several times as fast as that of the standard library, sorts none.
     """
     inputs = [call.hook, call.patient_id, call.draft_orders, call.selections, call.prefetch and sorted(call.prefetch.items())]
     return hmac.digest(key, to_json(inputs), hashlib.sha256).hex()

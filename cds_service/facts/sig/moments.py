@@ -156,7 +156,7 @@ def _add(kept: list[Moment], moment: Moment, pause: str) -> None:
             return
         if pause == "SEP":
             raise Refused("sig-ambiguous")
-    if before and _is_one_part(before, moment):
+    if before and _are_one_part(before.code, moment.code):
         if pause == "AND":
             raise Refused("sig-ambiguous")
         kept[-1] = replace(moment if before.code in _BROAD else before, recurs=before.recurs or moment.recurs)
@@ -166,13 +166,8 @@ def _add(kept: list[Moment], moment: Moment, pause: str) -> None:
     kept.append(moment)
 
 
-def _is_one_part(one: Moment, other: Moment) -> bool:
-    """Tell whether two moments name one part of the day, one of them broadly."""
-    return are_one_part(one.code, other.code)
-
-
-def are_one_part(one: str, other: str) -> bool:
-    """Tell whether two codes name one part of the day, one of them broadly."""
+def _are_one_part(one: str, other: str) -> bool:
+    """Tell whether two codes of moments name one part of the day, one of them broadly."""
     pair = {one, other}
     return any(pair <= part for part in _PARTS) and bool(_BROAD & pair)
 
@@ -180,7 +175,7 @@ def are_one_part(one: str, other: str) -> bool:
 def could_be_one(one: str, other: str) -> bool:
     """Tell whether two codes, each with a dose, could mean the same time: then a text says one dose twice, or orders two."""
     pair = {one, other}
-    return one == other or pair == {"NIGHT", "HS"} or (pair != {"EVE", "NIGHT"} and are_one_part(one, other))
+    return one == other or pair == {"NIGHT", "HS"} or (pair != {"EVE", "NIGHT"} and _are_one_part(one, other))
 
 
 def _days(named: Sequence[Days]) -> tuple[str, ...]:
