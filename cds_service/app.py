@@ -50,6 +50,7 @@ from cds_service.web.proxies import only_from_proxies
 from cds_service.web.trust import Screen, admit
 from cds_service.web.workbench import Sources, workbench
 from cds_service.web.workbench.use_source import UseSource
+from cds_service.web.workbench.warm_up import warm_up_behind
 
 _SCREEN: Final = "cds_service.screen"
 _UPKEEP: Final = "cds_service.upkeep"
@@ -114,6 +115,7 @@ def gateway(load: Callable[[], Flask], settings: Settings) -> Gateway:
     upkeep: Upkeep | None = app.extensions.get(_UPKEEP)
     if upkeep:
         upkeep.start()
+    warm_up_behind(app)
     screen: Screen | None = app.extensions[_SCREEN]
     bounds = BodyBounds(settings.max_body_bytes, settings.body_seconds)
     return Gateway(app, screen.lets_in if screen else None, bounds, settings.threads)

@@ -7,6 +7,7 @@ import html
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import pygal
@@ -25,6 +26,7 @@ _AROUND_BARS: Final = 70
 _FONT: Final = 14
 _MOST_LABELS: Final = 6
 _WHOLE_FROM: Final = 10
+_KEPT_FIGURES: Final = 256
 _ATTRIBUTES: Final = frozenset(["class", "x", "y", "width", "height", "rx", "ry", "d", "transform", "cx", "cy", "r", "viewBox"])
 _SHAPES: Final = frozenset(["g", "rect", "path", "circle", "text"])
 _LEFT_OUT: Final = ("titles", "text-overlay", "tooltip-overlay")
@@ -97,8 +99,12 @@ class Chart:
         return all(value is None or (value == 0 and self.kind != "lines") for series in self.series for value in series.values)
 
 
+@lru_cache(maxsize=_KEPT_FIGURES)
 def figure(chart: Chart, *, follows_scheme: bool = False) -> Markup:
-    """Write a chart as an HTML figure: caption, legend, picture, and the table behind a disclosure."""
+    """Write a chart as an HTML figure: caption, legend, picture, and the table behind a disclosure.
+
+    The latest are kept: a reader who narrows a page to one rule changes some of its charts, not all.
+    """
     caption = Markup("<figcaption><strong>{}</strong><span>{}</span></figcaption>").format(chart.title, chart.says)
     classes = "chart follows-scheme" if follows_scheme else "chart"
     if chart.is_empty:
@@ -168,10 +174,15 @@ def _color(chart: Chart, place: int) -> int:
 
 
 class _Quick:
-    """Looks attributes of a pygal chart up as pygal does, those of the state of a rendering first, but in fewer steps.
+    """Draws as pygal does, without what is left out of the picture anyway (its style sheet), and looks attributes up in fewer steps.
 
-    A page asks some 20,000 times: its eight charts are drawn in 79 ms instead of 103. A test shows that the picture is pygal's own.
+    Those of the state of a rendering come first, as with pygal; a page asks some 20,000 times. A test shows that the picture is pygal's own.
     """
+
+    def _draw(self) -> None:
+        """Draw, and leave style and script out."""
+        super()._draw()  # type: ignore[misc]
+        self.svg.add_styles = self.svg.add_scripts = lambda: None
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - any attribute
         """Return an attribute of the state where there is one, else of the chart."""

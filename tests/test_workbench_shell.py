@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.app import create_app
+from cds_service.errors import StoreUnavailable
 from cds_service.service import Pack
 from cds_service.settings import Settings
+from cds_service.web.workbench import Sources
+from cds_service.web.workbench.use_source import UseSource
+from cds_service.web.workbench.warm_up import warm_up, warm_up_behind
 from tests.web_floor import client_with
-from tests.workbench_floor import bench_with
+from tests.workbench_floor import advisor_at_noon, bench_with
 
 PACKAGE = Path(__file__).parent.parent / "cds_service/web/workbench"
 
@@ -96,3 +103,23 @@ def test_links_stand_under_the_path_of_the_public_address(pack: Pack) -> None:
 
 def test_without_sources_there_are_no_pages() -> None:
     assert client_with().get("/workbench").status_code == 404
+
+
+def test_a_process_renders_its_pages_before_anybody_asks(pack: Pack) -> None:
+    asked: list[str] = []
+
+    def away(*_: object) -> NoReturn:
+        asked.append("use")
+        raise StoreUnavailable("away")
+
+    def watched(sources: Sources) -> Sources:
+        return replace(sources, use=UseSource(away, away, away, away, away))
+
+    warm_up_behind(bench_with(pack, watched)).join(10)
+    assert asked == ["use"]
+
+
+def test_an_application_without_a_workbench_starts_as_well(pack: Pack) -> None:
+    app = create_app(Settings(), advisor_at_noon(pack))
+    warm_up(app)
+    assert app.test_client().get("/workbench").status_code == 404

@@ -234,9 +234,11 @@ def test_what_was_counted_is_kept_for_a_minute_and_no_more_than_so_many() -> Non
     assert kept.get("a", lambda: next(counts)) == 0
     now[0] = 60
     assert kept.get("a", lambda: next(counts)) == 1
-    for number in range(32):
+    for number in range(127):
         kept.get(number, lambda: next(counts))
-    assert kept.get("a", lambda: next(counts)) == 34
+    assert kept.get("a", lambda: next(counts)) == 1
+    kept.get("one more", lambda: next(counts))
+    assert kept.get("a", lambda: next(counts)) == 130
 
 
 def test_the_page_counts_in_days_of_the_site(store: Store, pack: Pack) -> None:

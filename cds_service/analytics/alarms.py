@@ -10,7 +10,7 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, Literal
 
@@ -72,11 +72,12 @@ class Day:
     day: date
     fired: int
     decisions: int
+    is_weekend: bool = field(init=False)
+    """Saturday and Sunday, whose mix of patients may be another one."""
 
-    @property
-    def is_weekend(self) -> bool:
-        """Saturday and Sunday, whose mix of patients may be another one."""
-        return self.day.weekday() >= _SATURDAY
+    def __post_init__(self) -> None:
+        """Ask the calendar once: each day is looked at some hundred times."""
+        object.__setattr__(self, "is_weekend", self.day.weekday() >= _SATURDAY)
 
 
 def alarms(

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from importlib.resources import files
@@ -75,9 +75,8 @@ def _read(connection: Connection, window: Window, filters: Filters, zone: tzinfo
 def _query(window: Window, filters: Filters, zone: tzinfo) -> Select[Any]:
     begin, end = bounds_of(window.first, zone)[0], bounds_of(window.last, zone)[1]
     is_in_window = (feedback_comments.c.received_at >= begin) & (feedback_comments.c.received_at < end)
-    newest = (
-        select(feedback_comments).where(is_in_window).order_by(feedback_comments.c.received_at.desc()).limit(_MOST_LOOKED_AT).subquery()
-    )
+    looked_at = _MOST_READ if replace(filters, version=None) == ALL else _MOST_LOOKED_AT
+    newest = select(feedback_comments).where(is_in_window).order_by(feedback_comments.c.received_at.desc()).limit(looked_at).subquery()
     given = newest.join(feedback, feedback.c.id == newest.c.feedback)
     joined = given.outerjoin(cards, cards.c.uuid == feedback.c.card).outerjoin(decisions, decisions.c.id == cards.c.decision)
     columns = (newest.c.text, newest.c.received_at, feedback.c.card, feedback.c.client, decisions.c.site)

@@ -24,6 +24,8 @@ _SLACK: Final = timedelta(minutes=10)
 """How far back feedback is looked at again: clocks differ, and a transaction is seen later than its time of receipt."""
 _LATE_DAYS: Final = 7
 """For so many days a decision may still come: one that waited for a database that was away."""
+_ZONES_DAYS: Final = 2
+"""No zone is so far from UTC."""
 _NO_REST: Final = timedelta()
 _LARGER: Final[tuple[Span, ...]] = ("week", "month")
 
@@ -64,7 +66,12 @@ def first_day(connection: Connection, zone: tzinfo) -> date | Unknown:
 def counted_days(connection: Connection, zone: tzinfo, now: datetime) -> Mapping[date, int]:
     """Return the days whose rows can be used, with the number of decisions: counted when they were over, or not long ago."""
     rows = connection.execute(select(days_rolled_up))
-    return {row.day: row.decisions for row in rows if row.rolled_at >= min(bounds_of(row.day, zone)[1], now - FRESH)}
+    return {row.day: row.decisions for row in rows if row.rolled_at >= now - FRESH or _was_over(row.day, row.rolled_at, zone)}
+
+
+def _was_over(day: date, moment: datetime, zone: tzinfo) -> bool:
+    """Tell whether a day of the zone was over; where its date is long gone, without asking the zone (a page asks for a year of days)."""
+    return (moment.date() - day).days > _ZONES_DAYS or moment >= bounds_of(day, zone)[1]
 
 
 def _due(connection: Connection, zone: tzinfo, now: datetime, since: datetime | None, *, everything: bool) -> list[date]:

@@ -25,7 +25,7 @@ from cds_service.web.workbench.use_source import UseSource
 from cds_service.web.workbench.use_wish import CHOSEN, FIRST_PERIOD, PERIODS, Wish, offered_by, wish_of
 
 _KEEPS_SECONDS: Final = 60.0
-_KEEPS_MOST: Final = 32
+_KEEPS_MOST: Final = 128
 _REMARKS_SHOWN: Final = 20
 _PLACES: Final = (("client", "clients"), ("site", "sites"), ("hook", "hooks"))
 _ALL: Final = {"rule": "All rules", "client": "All clients", "site": "All sites", "hook": "All hooks"}
@@ -115,7 +115,7 @@ def _counted(wish: Wish, source: UseSource, remembered: Remembered, today: date)
     seen = Seen(
         report=source.usage(window, filters),
         lately=remembered.get(("lately", lately, place), lambda: source.usage(lately, place)),
-        alarms=remembered.get(("alarms", filters), lambda: source.alarms(filters)),
+        alarms=[one for one in remembered.get(("alarms", place), lambda: source.alarms(place)) if filters.rule in (None, one.rule)],
         comments=source.comments(window, filters),
         codes=source.codes(window, filters),
     )
