@@ -73,10 +73,13 @@ def test_answers_are_counted(store: Store) -> None:
 def test_rules_are_counted_by_version_and_fate(store: Store) -> None:
     a_week(store)
     found = report(store)
-    assert of(found, "conflict") == RuleCounts(decisions=2, fired=3, shown=3, cards=2, overridden=2)
-    assert of(found, "conflict", 2) == RuleCounts(decisions=2, fired=2, shown=1, respected=1, cards=1)
-    assert of(found, "dose") == RuleCounts(decisions=2, fired=2, shown=1, withheld=1, incomplete=1, cards=1, accepted=1)
-    assert of(found, "trial") == RuleCounts(decisions=1, fired=1, silent=1)
+    assert of(found, "conflict") == RuleCounts(decisions=2, fired=3, shown=3, cards=2, overridden=2, timed=2, milliseconds=24)
+    assert of(found, "conflict", 2) == RuleCounts(decisions=2, fired=2, shown=1, respected=1, cards=1, timed=2, milliseconds=73)
+    assert of(found, "dose") == RuleCounts(
+        decisions=2, fired=2, shown=1, withheld=1, incomplete=1, cards=1, accepted=1, timed=2, milliseconds=17
+    )
+    assert of(found, "trial") == RuleCounts(decisions=1, fired=1, silent=1, timed=1, milliseconds=32)
+    assert (of(found, "conflict").mean_latency, of(found, "nothing").mean_latency) == (12, Unknown("none-timed"))
     assert [(one.rule, one.version) for one in found.rules] == [("conflict", 1), ("dose", 1), ("conflict", 2), ("trial", 1)]
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, insert, inspect, select, text
+from sqlalchemy import Connection, Integer, column, create_engine, insert, inspect, select, table, text
 
 from cds_service.analytics.report import Window
 from cds_service.analytics.usage import usage
@@ -19,7 +20,18 @@ from cds_service.errors import StoreUnavailable
 from cds_service.store.decisions import keep_decisions
 from cds_service.store.engine import Store
 from cds_service.store.migration import STEPS, revision
-from cds_service.store.schema import HEAD, cards, decisions, feedback, feedback_comments, feedback_reasons, findings, metadata
+from cds_service.store.schema import (
+    HEAD,
+    cards,
+    days_rolled_up,
+    decisions,
+    feedback,
+    feedback_comments,
+    feedback_reasons,
+    findings,
+    metadata,
+    usage_rules,
+)
 from tests.analytics_floor import Made, Told
 from tests.conftest import NOON
 from tests.store_floor import DATABASES, opened, store_at
@@ -126,19 +138,13 @@ def test_no_table_has_a_place_for_a_patient() -> None:
 
 
 def test_the_second_step_keeps_what_the_first_tables_hold(store: Store) -> None:
-    def upgrade(connection: Connection) -> None:
-        config = steps()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-
     def first_tables(connection: Connection) -> dict[str, list[dict[str, Any]]]:
         held = (decisions, cards, findings, feedback, feedback_reasons, feedback_comments)
         return {table.name: [dict(row) for row in connection.execute(select(table)).mappings()] for table in held}
 
     engine = create_engine(store.url)  # the store itself would bring the tables up to date at once
     with engine.begin() as connection:
-        upgrade(connection)
-        assert revision(connection) == "0001"
+        upgrade(connection, "0001")
         made = Made(findings=[Told("conflict"), Told("dose", "silent", card=None)])
         keep_decisions(connection, [made.rows()])
         keep_items(connection, made)
@@ -151,6 +157,32 @@ def test_the_second_step_keeps_what_the_first_tables_hold(store: Store) -> None:
     assert store.read(differences) == []
     found = usage(store, Window(NOON.date(), NOON.date()), now=NOON)
     assert (found.counts.decisions, found.counts.overridden) == (1, 1)
+
+
+def test_the_third_step_keeps_what_was_rolled_up_and_times_what_comes_after_it(store: Store) -> None:
+    yesterday, place = NOON.date() - timedelta(days=1), {"client": "ehr", "site": "north", "hook": "order-sign"}
+    added = ("timed", "milliseconds")
+    counts = {column.name: 2 for column in usage_rules.c if isinstance(column.type, Integer) and column.name not in added}
+    rolled = {**counts, **place, "span": "day", "day": yesterday, "rule": "dose", "version": 1}
+    older = table("usage_rules", *(column(name, usage_rules.c[name].type) for name in rolled))
+    engine = create_engine(store.url)
+    with engine.begin() as connection:
+        upgrade(connection, "0002")
+        connection.execute(insert(older), rolled)
+        connection.execute(insert(days_rolled_up), {"day": yesterday, "decisions": 2, "rolled_at": NOON})
+    engine.dispose()
+    store.migrate()
+    store.write(lambda connection: keep_decisions(connection, [Made(ms=7, findings=[Told("dose")]).rows()]))
+    found = usage(store, Window(yesterday, NOON.date(), "day"), now=NOON)
+    assert [(one.counts.decisions, one.counts.timed, one.counts.milliseconds) for one in found.rules] == [(3, 1, 7)]
+
+
+def upgrade(connection: Connection, step: str) -> None:
+    """Bring an empty database to a step of the past."""
+    config = steps()
+    config.attributes["connection"] = connection
+    command.upgrade(config, step)
+    assert revision(connection) == step
 
 
 def keep_items(connection: Connection, made: Made) -> None:

@@ -7,7 +7,22 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Subquery, Table, case, distinct, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    Subquery,
+    Table,
+    case,
+    cast,
+    distinct,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from cds_service.analytics.latency import BOUNDS
 from cds_service.store.schema import (
@@ -140,16 +155,38 @@ def _latency(is_of_day: ColumnElement[bool]) -> Select[Any]:
     return select(*keys, func.count().label("decisions")).group_by(*keys)
 
 
+def _first_firings(is_of_day: ColumnElement[bool]) -> Subquery:
+    """For each decision, rule and version the first finding that fired: one that fired for two orders took its time once."""
+    keys = (findings.c.decision, findings.c.rule, findings.c.version)
+    return (
+        select(*keys, func.min(findings.c.position).label("position"))
+        .select_from(decisions.join(findings, findings.c.decision == decisions.c.id))
+        .where(is_of_day, findings.c.fate != "incomplete")
+        .group_by(*keys)
+        .subquery("once")
+    )
+
+
 def _rules(is_of_day: ColumnElement[bool]) -> Select[Any]:
     said = _said(is_of_day)
     fate, has_fired = findings.c.fate, findings.c.fate != "incomplete"
     counted = {"shown": "shown", "silent": "silent", "withheld": "withheld", "respected": "overridden", "incomplete": "incomplete"}
     keys = (*_PLACE, findings.c.rule, findings.c.version)
-    both = decisions.join(findings, findings.c.decision == decisions.c.id).outerjoin(said, said.c.uuid == findings.c.card)
+    once = _first_firings(is_of_day)
+    is_once = (once.c.decision == findings.c.decision) & (once.c.rule == findings.c.rule) & (once.c.version == findings.c.version)
+    took = case((once.c.position == findings.c.position, decisions.c.latency_ms), else_=0)
+    fired_in = func.count(distinct(case((has_fired, decisions.c.id))))
+    both = (
+        decisions.join(findings, findings.c.decision == decisions.c.id)
+        .outerjoin(said, said.c.uuid == findings.c.card)
+        .outerjoin(once, is_once)
+    )
     return (
         select(
             *keys,
-            func.count(distinct(case((has_fired, decisions.c.id)))).label("decisions"),
+            fired_in.label("decisions"),
+            fired_in.label("timed"),
+            cast(func.round(func.sum(took)), Integer).label("milliseconds"),
             _total(_if(has_fired), "fired"),
             *(_total(_if(fate == word), name) for name, word in counted.items()),
             func.count(distinct(said.c.uuid)).label("cards"),

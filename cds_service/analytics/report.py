@@ -137,7 +137,7 @@ class RuleCounts(_Said):
 
     `decisions` in which it fired. `fired` counts findings (one for each order): those `shown` on a card, `silent` (the rule is tried
     out), `withheld` (information at order-select) and `respected` (overridden before, so not repeated); `incomplete` could not be judged and
-    is not among those that fired. `cards` told of it.
+    is not among those that fired. `cards` told of it; the `timed` of its decisions took `milliseconds` together.
     """
 
     decisions: int = 0
@@ -147,6 +147,13 @@ class RuleCounts(_Said):
     withheld: int = 0
     respected: int = 0
     incomplete: int = 0
+    timed: int = 0
+    milliseconds: int = 0
+
+    @property
+    def mean_latency(self) -> float | Unknown:
+        """Milliseconds of a decision in which the rule fired, on average; unknown where none was timed."""
+        return self.milliseconds / self.timed if self.timed else Unknown("none-timed")
 
     @property
     def incomplete_share(self) -> Share:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Date, DateTime, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest step in `migrations/versions`."""
 _NAMES: Final = {
     "pk": "pk_%(table_name)s",
@@ -202,10 +202,12 @@ usage_latency: Final = _usage(
 usage_rules: Final = _usage(
     "usage_rules",
     *_counts("decisions", "fired", "shown", "silent", "withheld", "respected", "incomplete", "cards", "accepted", "overridden"),
+    *(Column(name, Integer(), nullable=False, server_default="0") for name in ("timed", "milliseconds")),
     key=[Column("rule", String(200), primary_key=True), Column("version", Integer(), primary_key=True, autoincrement=False)],
 )
 """What became of each version of each rule: `decisions` in which it fired, findings by their fate (`respected`: fate overridden),
-`cards` that told of it and what was said of these."""
+`cards` that told of it and what was said of these; how many `milliseconds` the `timed` of the decisions took together (a day that an
+older program rolled up has none)."""
 
 usage_reasons: Final = Table(
     "usage_reasons",

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from markupsafe import Markup
 
 from cds_service.analytics.pictures import pictures
-from cds_service.analytics.report import Filters, PlaceUse, Share, Window
+from cds_service.analytics.report import Filters, PlaceUse, RuleCounts, Share, Window
 from cds_service.charts import figure, number
 from cds_service.errors import StoreUnavailable
 from cds_service.unknown import Unknown
@@ -105,6 +105,7 @@ def _page(shell: Shell, sources: Sources, source: UseSource, remembered: Remembe
         number=number,
         percent=percent,
         between=between,
+        took=_took,
     )
 
 
@@ -146,6 +147,12 @@ def between(share: Share) -> str:
         return ""
     low, high = share.interval
     return f"{low * 100:.0f} to {high * 100:.0f} %"
+
+
+def _took(counts: RuleCounts) -> str:
+    """Write how long a decision with a rule took; a dash where none was timed."""
+    value = counts.mean_latency
+    return "-" if isinstance(value, Unknown) else number(value, "ms")
 
 
 def _day(day: date) -> str:
