@@ -127,7 +127,7 @@ def decide(call: HookCall, chart: Chart, pack: Pack, today: date, wishes: Wishes
         grounds=tuple(findings for _, findings in written),
         facts=tuple(orders),
         overridden=tuple(finding for finding in speaking if id(finding) in silenced),
-        unknown_codes=unknown_codes(chart, (call.patient_id, call.encounter_id)),
+        unknown_codes=unknown_codes(chart, (call.patient_id, call.encounter_id), pack.drugs.nearly_named),
         marks=tuple(_marks_of_cards(marks, written)),
     )
 

@@ -47,6 +47,9 @@ class Drugs:
             return DrugMatch(frozenset([known]), known, known, "name", Unknown("no-strength"), Unknown("no-interval"))
         return None if any(names) else Unknown("no-drug")
 
+    def nearly_named(self, medication: Medication) -> str:
+        return "drug" if medication.concept.text.startswith("drig") else ""
+
 
 class Problems:
     """Knows conditions whose name begins with "known"."""
@@ -131,7 +134,8 @@ def test_a_draft_that_concerns_a_rule_is_read_in_full() -> None:
     ],
 )
 def test_a_draft_that_concerns_no_rule_gives_an_empty_chart_whatever_the_prefetch(draft: object) -> None:
-    assert chart([draft], {"medications": bundle(order(), {"resourceType": "MedicationRequest"}), "patient": 5}) == Chart()
+    unlisted = (Medication(Concept(text="other")),) if draft == order(name="other") else ()
+    assert chart([draft], {"medications": bundle(order(), {"resourceType": "MedicationRequest"}), "patient": 5}) == Chart(unlisted=unlisted)
 
 
 @pytest.mark.parametrize(

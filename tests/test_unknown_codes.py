@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.advisor import PackAdvisor
 from cds_service.hooks.parse import read_call
-from cds_service.service import Pack, Wishes
+from cds_service.service import Decision, Pack, Wishes
 from cds_service.store.decisions import Occasion, decision_rows, keep_decisions
 from cds_service.store.engine import Store
 from cds_service.store.schema import unknown_codes
@@ -36,8 +36,16 @@ def signing(*codings: tuple[str, str], text: str = "naltrexone 50 mg tablet", **
     return request
 
 
+def decided(pack: Pack, request: Json) -> Decision:
+    return PackAdvisor(pack, ZONE, Wishes(), lambda: NOON).decide(read_call(json.dumps(request).encode(), "order-sign"))
+
+
+def told(pack: Pack, request: Json) -> list[tuple[str, str, str]]:
+    return [(one.system, one.code, one.word) for one in decided(pack, request).unknown_codes]
+
+
 def found(pack: Pack, request: Json) -> list[tuple[str, str]]:
-    decision = PackAdvisor(pack, ZONE, Wishes(), lambda: NOON).decide(read_call(json.dumps(request).encode(), "order-sign"))
+    decision = decided(pack, request)
     assert {one.word for one in decision.unknown_codes} <= {"naltrexone", "oxycodone"}
     return [(one.system, one.code) for one in decision.unknown_codes]
 
@@ -92,6 +100,67 @@ def test_one_known_code_is_enough(pack: Pack) -> None:
 def test_listed_orders_are_looked_at_too(pack: Pack) -> None:
     opioid = listed(concept("oxycodone 5 mg tablet", "OXY5", LOCAL), since=3)
     assert found(pack, call(order(TABLET_50, dosage(50)), medications=[opioid]))[:1] == [(LOCAL, "OXY5")]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("Naltrexne 50 mg tablet", "naltrexone?"),
+        ("NALTREXXONE HCL 50 MG", "naltrexone?"),
+        ("naltrexoen 4.5 mg capsule", "naltrexone?"),
+        ("maltrexone", "naltrexone?"),
+        ("oxycodome 5 mg", "oxycodone?"),
+        ("Suboxine film", "buprenorphine?"),
+        ("methadome", "methadone?"),
+    ],
+)
+@pytest.mark.parametrize("code", ["", "MED-1"])
+def test_a_name_that_is_nearly_one_is_told_with_a_question_mark(pack: Pack, name: str, word: str, code: str) -> None:
+    drug = {"text": name, **({"coding": [{"system": LOCAL, "code": code}]} if code else {})}
+    assert told(pack, call(order(drug, dosage(50)))) == [(LOCAL if code else "", code, word)]
+    beside = call(order(TABLET_50, dosage(50)), medications=[listed(drug, since=3)])
+    assert told(pack, beside) == [(LOCAL if code else "", code, word)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "naloxone 4 mg nasal spray",
+            "methylnaltrexone",
+            "nalmefene",
+            "naltrexone",
+            "metformin 500 mg",
+            "methazolamide 50 mg",
+            "morphea cream",
+        ),
+        *(
+            "codein",
+            "apomorphine",
+            "trazodone 50 mg",
+            "oxybutynin",
+            "hydrocortisone",
+            "methyldopa",
+            "fenofibrate",
+            "ms contin",
+            "",
+        ),
+    ],
+)
+def test_a_name_of_something_else_is_not_nearly_one(pack: Pack, name: str) -> None:
+    assert [word for *_, word in told(pack, call(order({"text": name}, dosage(50)))) if word.endswith("?")] == []
+
+
+def test_a_name_that_is_nearly_one_raises_no_card(pack: Pack) -> None:
+    decision = decided(pack, call(order({"text": "naltrexne 50 mg"}, dosage(50))))
+    assert (decision.cards, len(decision.unknown_codes)) == ((), 1)
+
+
+def test_of_many_names_the_first_are_looked_at(pack: Pack) -> None:
+    many = [listed(concept(f"some drug {number}", f"{number}"), since=3) for number in range(200)]
+    late = listed({"text": "oxycodome"}, since=3)
+    assert told(pack, call(order(TABLET_50, dosage(50)), medications=[*many, late])) == []
+    assert told(pack, call(order(TABLET_50, dosage(50)), medications=[*many[1:], late])) == [("", "", "oxycodone?")]
 
 
 def test_the_counts_of_a_day_are_added_up_and_a_decision_counts_once(pack: Pack, store: Store) -> None:

@@ -18,7 +18,7 @@ _MOST: Final = 200
 class UnknownCode:
     """A code that no table knows on orders whose name told the drug `word` (the service's own name); counts by UTC days.
 
-    `system` and `code` are empty where the order had no code that is safe to keep.
+    `system` and `code` are empty where the order had no code that is safe to keep; `word` ends with "?" where the name is only nearly one.
     """
 
     system: str

@@ -94,6 +94,8 @@ class Chart:
     selected: frozenset[int] = frozenset()
     """Indexes into `orders` of those to advise on (order-select's selections; all of them at order-sign)."""
     medications: tuple[MedicationRecord, ...] = ()
+    unlisted: tuple[Medication, ...] = ()
+    """What was ordered or listed and is no drug that a rule concerns, each once: looked at for names that are nearly one."""
     conditions: tuple[ConditionRecord, ...] = ()
     birth_date: date | None = None
     completeness: Mapping[Kind, Completeness] = field(default_factory=lambda: MappingProxyType({}))

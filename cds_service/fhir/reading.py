@@ -1,10 +1,11 @@
 """Floor 2: reads one call's drafts and prefetch into a Chart, of which only what concerns a rule is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ LEAST_JUDGED: Final = 5
 
 MOST_LINES_TOGETHER: Final = 2_000
 LEAST_LINES: Final = 5
+MOST_UNLISTED: Final = 200
 """Dosage lines that are read of all drafts (or of a list) together, and of one record at least. `resources.MOST_LINES` are read of one record at most."""
 
 NO_STRENGTH: Final = Unknown("no-strength")
@@ -61,7 +63,6 @@ _ENDS: Final = frozenset(["stopped", "completed", "ended", "cancelled", "on-hold
 _NOT_OF_LISTS: Final = frozenset([Kind.PATIENT, Kind.CONDITIONS])
 """Kinds that an unreadable medication leaves as they are."""
 
-FindDrug = Callable[[Medication], DrugMatch | Unknown | None]
 FindCondition = Callable[[Concept], tuple[ConditionMatch, ...]]
 
 
@@ -73,6 +74,24 @@ class Source:
     draft_orders: Mapping[str, Any] | None = None
     selections: tuple[str, ...] | None = None
     prefetch: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drugs:
+    """Finds the drugs of one call, each product once, and knows afterwards which were none that a rule concerns."""
+
+    index: DrugIndex
+    _found: dict[Medication, DrugMatch | Unknown | None] = field(default_factory=dict)
+
+    def find(self, medication: Medication) -> DrugMatch | Unknown | None:
+        """Find the drug of a product."""
+        if medication not in self._found:
+            self._found[medication] = self.index.find(medication)
+        return self._found[medication]
+
+    def unlisted(self) -> tuple[Medication, ...]:
+        """Return the products so far that no rule concerns."""
+        return tuple(islice((medication for medication, drug in self._found.items() if drug is None), MOST_UNLISTED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +110,10 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
     """
     drafts = bundle_entries(source.draft_orders, "draftOrders")
     around = Surroundings(today, zone, source.patient_id.removeprefix("Patient/"), _resolver(drafts, source.prefetch))
-    find_drug = cache(drugs.find)
-    found = tuple(_concerning(drafts, find_drug, around.resolve))
+    known = _Drugs(drugs)
+    found = tuple(_concerning(drafts, known, around.resolve))
     if not found:
-        return Chart()
+        return Chart(unlisted=known.unlisted())
     read = portions(source.prefetch, today=today, history_days=history_days)
     sharing = replace(around, most_lines=_most_lines(len(found[:MOST_ORDERS])))
     orders = tuple(
@@ -102,7 +121,7 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
         for number, (_, seen) in enumerate(found[:MOST_ORDERS])
     )
     own = frozenset(_echo(seen) for _, seen in found if _identity(seen.raw) and not _is_ending(seen.raw))
-    medications = _medications(read, own, find_drug, around)
+    medications = _medications(read, own, known, around)
     problems = _conditions(read, cache(conditions.find), around)
     born, spoilt_patient = _birth_date(read, around)
     selected = _selected(source.selections, drafts, [index for index, _ in found])
@@ -113,6 +132,7 @@ def read_chart(source: Source, drugs: DrugIndex, conditions: ConditionIndex, *, 
         orders=(*orders, *(medication_record(one, around, is_draft=True) for one in unread)),
         selected=judged | frozenset(range(len(orders), len(orders) + len(unread))),
         medications=medications.records,
+        unlisted=known.unlisted(),
         conditions=problems.conditions,
         birth_date=born,
         completeness=completeness(read, medications.spoilt | problems.spoilt | spoilt_patient),
@@ -156,14 +176,14 @@ def _referable(entries: Iterable[Entry]) -> Mapping[str, RawResource]:
     return referable((entry.full_url, entry.raw) for entry in entries if entry.raw is not None and entry.resource_type in _REFERRED_TYPES)
 
 
-def _concerning(drafts: Iterable[Entry], find_drug: FindDrug, resolve: Resolve) -> Iterator[tuple[int, Sighting]]:
+def _concerning(drafts: Iterable[Entry], drugs: _Drugs, resolve: Resolve) -> Iterator[tuple[int, Sighting]]:
     """Find the drafts whose drug concerns a rule or cannot be told, with their index among all drafts."""
     for index, entry in enumerate(drafts):
         raw = _as_order(entry)
         if raw is None:
             continue
         medication = ordered_medication(raw, resolve)
-        drug = _told_drug(raw, medication, find_drug) if medication is not None else None
+        drug = _told_drug(raw, medication, drugs) if medication is not None else None
         if medication is not None and drug is not None:
             yield index, Sighting(raw, _where(entry), medication, drug)
         elif raw is NOTHING_READ:
@@ -180,12 +200,12 @@ def _as_order(entry: Entry) -> RawResource | None:
     return raw if entry.resource_type in _DRAFT_TYPES else None
 
 
-def _told_drug(raw: RawResource, medication: Medication, find_drug: FindDrug) -> DrugMatch | Unknown | None:
+def _told_drug(raw: RawResource, medication: Medication, drugs: _Drugs) -> DrugMatch | Unknown | None:
     """Find the drug of an order; the note of a compound may name it, or its strength, where the product does not."""
-    drug = find_drug(medication)
+    drug = drugs.find(medication)
     lacks_strength = isinstance(drug, DrugMatch) and drug.strength == NO_STRENGTH
     note = _note(raw) if lacks_strength or isinstance(drug, Unknown) else ""
-    noted = find_drug(Medication(Concept(text=note))) if note else None
+    noted = drugs.index.find(Medication(Concept(text=note))) if note else None
     if not isinstance(noted, DrugMatch) or noted.contradicts:
         return drug
     if isinstance(drug, DrugMatch):
@@ -238,14 +258,14 @@ def _addresses(entry: Entry) -> frozenset[str]:
     return frozenset([_identity(entry.raw), resource_id, entry.full_url, local_reference(entry.full_url)]) - {""}
 
 
-def _medications(read: Iterable[Portion], own: frozenset[tuple[str, str]], find_drug: FindDrug, around: Surroundings) -> _Listed:
+def _medications(read: Iterable[Portion], own: frozenset[tuple[str, str]], drugs: _Drugs, around: Surroundings) -> _Listed:
     """Read the listed medications that concern a rule, each once and none that is also a draft which starts it or goes on with it."""
     spoilt: set[Kind] = set()
     sightings: dict[tuple[str, str], tuple[Sighting, frozenset[Kind]]] = {}
     own_ids = frozenset(identity for identity, _ in own)
     for portion in read:
         for entry in portion.entries:
-            seen, is_lost = _sighting(entry, find_drug, around)
+            seen, is_lost = _sighting(entry, drugs, around)
             if _identity(entry.raw) in own_ids and (seen is None or _echo(seen) in own):
                 continue
             if is_lost:
@@ -269,7 +289,7 @@ def _is_whole(record: MedicationRecord) -> bool:
     return record.is_readable and not record.dropped and not any(line.dropped for line in record.dosages)
 
 
-def _sighting(entry: Entry, find_drug: FindDrug, around: Surroundings) -> tuple[Sighting | None, bool]:
+def _sighting(entry: Entry, drugs: _Drugs, around: Surroundings) -> tuple[Sighting | None, bool]:
     """Look at one entry: the medication that concerns a rule, if it is one, and whether something unreadable was lost."""
     raw = entry.raw
     if raw is None or not entry.resource_type:
@@ -279,7 +299,7 @@ def _sighting(entry: Entry, find_drug: FindDrug, around: Surroundings) -> tuple[
     if is_of_other_patient(raw, around.patient_id):
         return None, True
     medication = ordered_medication(raw, around.resolve)
-    drug = _told_drug(raw, medication, find_drug) if medication is not None else NO_DRUG
+    drug = _told_drug(raw, medication, drugs) if medication is not None else NO_DRUG
     if isinstance(drug, Unknown) or medication is None:
         return None, text_of(raw.get("status")).lower() not in _NEVER_TAKEN
     return (Sighting(raw, _where(entry), medication, drug), False) if drug is not None else (None, False)

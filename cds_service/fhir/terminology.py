@@ -55,6 +55,10 @@ class DrugIndex(Protocol):
         """Return the match, `None` for a drug that no rule concerns, or `Unknown` where it has no readable code or name."""
         ...
 
+    def nearly_named(self, medication: Medication) -> str:
+        """Return the ingredient that the names of an unknown drug nearly spell, empty where none does."""
+        ...
+
 
 class ConditionIndex(Protocol):
     """Finds the value sets that a concept belongs to."""

@@ -1,16 +1,16 @@
-"""Floor 2: codes on orders that told nothing while the name beside them told the drug: for those who keep the drug tables.
+"""Floor 2: codes that told nothing while the name beside them told the drug, and names that are nearly one: for those who keep the drug tables.
 
 Only what cannot be about a patient is let through: codes of drug terminologies, and local codes that are short, plain and no
 long number. The chart's words never are; the drug stands there by the service's own name.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from cds_service.fhir.chart import Chart, MedicationRecord
-from cds_service.fhir.elements import Coding
+from cds_service.fhir.elements import Coding, Medication
 from cds_service.fhir.terminology import DrugMatch
 
 _TERMINOLOGIES: Final = frozenset(
@@ -33,25 +33,33 @@ _SHORTEST_ID: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class UnknownCode:
-    """A code that no table knows, on an order whose name told the drug `word`; system and code are empty where they are not safe to keep."""
+    """A code that no table knows, on an order whose name told the drug `word`; system and code are empty where they are not safe to keep.
+
+    A question mark ends the `word` that a name only nearly spells: such an order was taken for none that a rule concerns.
+    """
 
     system: str
     code: str
     word: str
 
 
-def unknown_codes(chart: Chart, ids: Collection[str]) -> tuple[UnknownCode, ...]:
-    """Return the codes of the drafts and listed orders whose drug was told by its name alone; `ids` are those of patient and encounter."""
-    return tuple(code for record in (*chart.orders, *chart.medications) for code in _of(record, ids))
+def unknown_codes(chart: Chart, ids: Collection[str], nearly_named: Callable[[Medication], str]) -> tuple[UnknownCode, ...]:
+    """Return the codes of the drafts and listed orders whose drug was told by its name alone, or nearly; `ids` are those of patient and encounter."""
+    told = (code for record in (*chart.orders, *chart.medications) for code in _of(record, ids))
+    nearly = ((medication, near) for medication in chart.unlisted if (near := nearly_named(medication)))
+    return (*told, *(code for medication, near in nearly for code in _codes(medication, f"{near[: _LONGEST_WORD - 1]}?", ids)))
 
 
 def _of(record: MedicationRecord, ids: Collection[str]) -> Iterator[UnknownCode]:
-    codings = [coding for coding in record.medication.concept.codings if coding.code]
-    if not isinstance(record.drug, DrugMatch) or record.drug.matched_by != "name" or not codings:
-        return
-    word = record.drug.ingredient[:_LONGEST_WORD]
-    forbidden = [one.casefold() for one in (*ids, record.id) if len(one) >= _SHORTEST_ID]
-    safe = [coding for coding in codings if _is_safe(coding, forbidden)]
+    has_code = any(coding.code for coding in record.medication.concept.codings)
+    if isinstance(record.drug, DrugMatch) and record.drug.matched_by == "name" and has_code:
+        yield from _codes(record.medication, record.drug.ingredient[:_LONGEST_WORD], (*ids, record.id))
+
+
+def _codes(medication: Medication, word: str, ids: Collection[str]) -> Iterator[UnknownCode]:
+    """Return the codes of a product that are safe to keep; one without system and code where there is none."""
+    forbidden = [one.casefold() for one in ids if len(one) >= _SHORTEST_ID]
+    safe = [coding for coding in medication.concept.codings if coding.code and _is_safe(coding, forbidden)]
     yield from (UnknownCode(coding.system, coding.code, word) for coding in safe)
     if not safe:
         yield UnknownCode("", "", word)

@@ -170,7 +170,7 @@ unknown_codes: Final = Table(
 )
 """How many orders of a UTC day had a code that no table knows, beside a name that one does: `word` is the service's own name for the drug.
 
-`system` and `code` are empty where the order had no code that is safe to keep.
+`system` and `code` are empty where the order had no code that is safe to keep. A `word` ends with "?" where the name is only nearly one.
 """
 
 

@@ -13,6 +13,7 @@ from cds_service.terminology.drug_tables import DrugTables, read_tables
 from cds_service.terminology.drugs import NO_INTERVAL, Drug, Level
 from cds_service.terminology.evidence import Source, Verdict, judge
 from cds_service.terminology.names import NameReading, is_of_no_listed_drug, read_name
+from cds_service.terminology.near_names import near_names
 from cds_service.terminology.rows import Files
 from cds_service.terminology.strengths import NO_STRENGTH, ratio_strength, settle
 from cds_service.terminology.systems import System
@@ -46,7 +47,8 @@ def read_drug_index(files: Files) -> "TableDrugIndex":
     tables = read_tables(files)
     reader: Reader = lru_cache(maxsize=_CACHED_NAMES)(partial(read_name, tables.names))
     glance = lru_cache(maxsize=_CACHED_NAMES)(partial(is_of_no_listed_drug, tables.names))
-    return TableDrugIndex(tables, reader, glance)
+    near = lru_cache(maxsize=_CACHED_NAMES)(near_names(tables.names.names).find)
+    return TableDrugIndex(tables, reader, glance, near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class TableDrugIndex:
     tables: DrugTables
     _read: Reader
     _glance: Callable[[str], bool]
+    _near: Callable[[str], str]
     _further: FurtherCodes | None = None
 
     @property
@@ -99,6 +102,12 @@ class TableDrugIndex:
         if verdict is None:
             return _nothing(own, [part for _, part in items])
         return self._match(verdict, own, items)
+
+    def nearly_named(self, medication: Medication) -> str:
+        """Return the ingredient that the names of an unknown drug nearly spell, empty where none does; never a reason for advice."""
+        concept = medication.concept
+        texts = (concept.text, *(coding.display for coding in concept.codings))
+        return next((near for text in texts if text and len(text) <= _LONGEST_CACHED and (near := self._near(text))), "")
 
     def _is_of_no_listed_drug(self, medication: Medication) -> bool:
         """Tell at a glance: no code of it is in the tables, and its names are of something else."""

@@ -106,7 +106,7 @@ def _said(seen: Seen) -> Iterator[Attention]:
         yield Attention("info", "Complaints", f"{what}: comments have uncovered rules that malfunction.", part="comments-head")
     if seen.codes:
         what = "One code on orders is" if len(seen.codes) == 1 else f"{len(seen.codes)} codes on orders are"
-        text = f"{what} in no table; the drug was known by its name alone. Your terminology can add them."
+        text = f"{what} in no table; the name alone told the drug, or nearly told it. Your terminology can add them."
         yield Attention("info", "Unknown codes", text, part="codes-head")
 
 
