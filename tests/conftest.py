@@ -32,10 +32,10 @@ def pack() -> Pack:
     return read_pack(ROOT / "rules", ROOT / "cards")
 
 
-def service_client(pack: Pack) -> FlaskClient:
+def service_client(pack: Pack, wishes: Wishes | None = None) -> FlaskClient:
     """Return a client of the service, in the middle of 22 November 2026."""
     noon_there = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
-    return create_app(Settings(), PackAdvisor(pack, ZONE, Wishes(), lambda: noon_there)).test_client()
+    return create_app(Settings(), PackAdvisor(pack, ZONE, wishes or Wishes(), lambda: noon_there)).test_client()
 
 
 @pytest.fixture(scope="session")
