@@ -22,8 +22,10 @@ WORKDIR /opt/cds/service
 EXPOSE 8000
 # Decisions and feedback, where no CDS_DATABASE_URL names a server.
 VOLUME /var/lib/cds
+# The certificate is the service's own, whatever name it bears.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["/opt/cds/bin/python", "-c", \
-  "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['CDS_PORT']}/health\", timeout=2)"]
+  "import os, ssl, urllib.request as web; tls = ssl._create_unverified_context() if os.environ.get('CDS_TLS_CERTIFICATE_FILE') else None; \
+  web.urlopen(f\"http{'s' if tls else ''}://127.0.0.1:{os.environ['CDS_PORT']}/health\", timeout=2, context=tls)"]
 # Inside a container the service must listen beyond loopback, and nothing checks who calls: it starts only when the operator says
 # so. Keep the published port to this machine or to the proxy that guards it:
 #   docker run -e CDS_SERVE_WITHOUT_AUTHENTICATION=true -p 127.0.0.1:8000:8000 IMAGE

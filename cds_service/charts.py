@@ -136,7 +136,7 @@ def number(value: float | None, unit: str = "") -> str:
     """Write a number for people: `1,234`, `3.4 ms`, `41 %`; nothing where there is none."""
     if value is None:
         return ""
-    whole = abs(value) >= _WHOLE_FROM or value == round(value)
+    whole = abs(round(value, 1)) >= _WHOLE_FROM or value == round(value)
     return f"{value:,.0f} {unit}".strip() if whole else f"{value:,.1f} {unit}".strip()
 
 

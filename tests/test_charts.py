@@ -97,7 +97,15 @@ def test_a_figure_without_numbers_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "written"),
-    [(None, "ms", ""), (1234, "", "1,234"), (3.44, "ms", "3.4 ms"), (12.6, "ms", "13 ms"), (3.0, "%", "3 %"), (0, "", "0")],
+    [
+        (None, "ms", ""),
+        (1234, "", "1,234"),
+        (3.44, "ms", "3.4 ms"),
+        (12.6, "ms", "13 ms"),
+        (3.0, "%", "3 %"),
+        (9.96, "ms", "10 ms"),
+        (0, "", "0"),
+    ],
 )
 def test_numbers_are_written_for_people(value: float | None, unit: str, written: str) -> None:
     assert number(value, unit) == written

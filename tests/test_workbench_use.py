@@ -12,13 +12,15 @@ from flask.testing import FlaskClient
 
 from cds_service.analytics.alarms import Alarm
 from cds_service.analytics.comments import Comment
+from cds_service.analytics.latency import Latency
 from cds_service.analytics.pictures import pictures
-from cds_service.analytics.report import AnswerCounts, Filters, RuleCounts, RuleUse, Window
+from cds_service.analytics.report import AnswerCounts, Filters, PlaceUse, RuleCounts, RuleUse, Window
 from cds_service.analytics.usage import usage
 from cds_service.app import use_of
 from cds_service.errors import StoreUnavailable
 from cds_service.service import Pack
 from cds_service.store.engine import Store
+from cds_service.unknown import Unknown
 from cds_service.web.workbench import Sources
 from cds_service.web.workbench.attention import Attention, Seen, alarm_in_words, attention
 from cds_service.web.workbench.remarks import remarks_of
@@ -187,6 +189,22 @@ def test_an_alarm_is_told_in_words() -> None:
 def test_no_call_at_all_is_told_although_no_rule_can_raise_an_alarm(store: Store) -> None:
     seen = counted(store)
     assert words(replace(seen, lately=replace(seen.lately, counts=AnswerCounts()))) == [("critical", "No calls", "")]
+
+
+@pytest.mark.parametrize(("decisions", "told"), [(100, True), (99, False)])
+def test_a_client_that_stopped_calling_is_told_where_others_go_on(decisions: int, told: bool, store: Store) -> None:  # noqa: FBT001 - a row of the table
+    seen = counted(store)
+    month = Window(TODAY - timedelta(days=29), TODAY, "day")
+    places = [
+        PlaceUse(name, AnswerCounts(decisions=number), Latency(Unknown("none"), Unknown("none")))
+        for name, number in (("ehr", 900), ("north", decisions))
+    ]
+    there = replace(seen.report, window=month, clients=tuple(places))
+    quiet = replace(seen, report=there, lately=replace(seen.lately, clients=tuple(places[:1])))
+    assert words(quiet) == ([("critical", "No calls", "")] if told else [])
+    past = replace(quiet, report=replace(there, window=replace(month, last=TODAY - timedelta(days=1))))
+    assert words(past) == []
+    assert words(replace(quiet, lately=replace(seen.lately, clients=tuple(places)))) == []
 
 
 @pytest.mark.parametrize(("overridden", "told"), [(20, True), (3, False)])

@@ -15,6 +15,8 @@ OVERRIDDEN_OFTEN: Final = 0.8
 MISSING_OFTEN: Final = 0.25
 """Shares that the lower end of an interval must pass: so few answers as make no case raise no attention."""
 QUIET_DAYS: Final = 3
+QUIET_LEAST: Final = 10
+"""So many decisions must be usual in the quiet days for the silence of one client to say anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,24 @@ def _quiet(seen: Seen) -> Iterator[Attention]:
             " look at /metrics, and let `cds-service doctor` call the service as an EHR would."
         )
         yield Attention("critical", "No calls", text)
+        return
+    yield from _quiet_clients(seen)
+
+
+def _quiet_clients(seen: Seen) -> Iterator[Attention]:
+    """Notice a client that stopped calling beside others that go on; of one that calls seldom, a few days say nothing."""
+    window = seen.report.window
+    if window.last != seen.lately.window.last:
+        return
+    days, heard = (window.last - window.first).days + 1, {place.name for place in seen.lately.clients}
+    for place in seen.report.clients:
+        usual = place.counts.decisions * QUIET_DAYS / days
+        if place.name not in heard and usual >= QUIET_LEAST:
+            text = (
+                f"{_place(place.name, '')}: none in the last {QUIET_DAYS} days, about {usual:,.0f} would be usual by the time shown."
+                " Look whether its EHR still calls, and whether it is let in."
+            )
+            yield Attention("critical", "No calls", text)
 
 
 def _alarmed(alarms: Sequence[Alarm], titles: Mapping[str, str]) -> Iterator[Attention]:

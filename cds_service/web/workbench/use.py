@@ -152,7 +152,7 @@ def between(share: Share) -> str:
 def _took(counts: RuleCounts) -> str:
     """Write how long a decision with a rule took; a dash where none was timed."""
     value = counts.mean_latency
-    return "-" if isinstance(value, Unknown) else number(value, "ms")
+    return "-" if isinstance(value, Unknown) else number(value, "ms").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _day(day: date) -> str:
