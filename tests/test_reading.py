@@ -20,6 +20,7 @@ from cds_service.fhir.reading import (
     LEAST_JUDGED,
     LEAST_LINES,
     MOST_LINES_TOGETHER,
+    MOST_LISTED,
     MOST_ORDERS,
     MOST_PAIRS,
     MOST_VALIDATED,
@@ -485,7 +486,14 @@ def test_ten_thousand_entries_are_read_in_bounded_time(name: str) -> None:
     began = time.process_time()
     found = chart(prefetch=many)
     assert time.process_time() - began < 10
-    assert (len(found.medications), len(found.conditions)) == (10_000 if name == "drug a" else 0, 1000)
+    assert (len(found.medications), len(found.conditions)) == (MOST_LISTED if name == "drug a" else 0, 1000)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(MOST_LISTED, {}), (MOST_LISTED + 1, dict.fromkeys(("medications", "history"), "partial"))]
+)
+def test_a_list_that_is_not_read_to_its_end_is_told_as_partial(number: int, expected: dict[str, str]) -> None:
+    assert states(chart(prefetch=full(*[order(f"r{number}") for number in range(number)]))) == expected
 
 
 @pytest.mark.parametrize("name", ["sandbox-order-sign.json", "sandbox-order-select.json", "epic-order-sign.json"])

@@ -38,9 +38,11 @@ LONGEST_NOTE: Final = 200
 """Characters; a longer note is no name of a product."""
 
 MOST_ORDERS: Final = 500
+MOST_LISTED: Final = 2_000
 MOST_PAIRS: Final = 2_000
 LEAST_JUDGED: Final = 5
-"""Drafts that are read, pairs of a draft and a record, and drafts that are judged at least: no signing holds more. The rest is told as not checked."""
+"""Drafts and listed records that are read, pairs of a draft and a record, and drafts that are judged at least: no signing and no list of a
+patient holds more that concerns a rule. The rest is told as not checked."""
 
 MOST_LINES_TOGETHER: Final = 2_000
 LEAST_LINES: Final = 5
@@ -274,13 +276,12 @@ def _medications(read: Iterable[Portion], own: frozenset[tuple[str, str]], drugs
                 key = _echo(seen) if _identity(seen.raw) else (entry.place, "")
                 earlier, kinds = sightings.get(key, (seen, frozenset()))
                 sightings[key] = (earlier, kinds | portion.concerns)
-    sharing = replace(around, most_lines=_most_lines(len(sightings)))
-    records = [
-        medication_record(seen, sharing, is_validated=number < MOST_VALIDATED) for number, (seen, _) in enumerate(sightings.values())
-    ]
-    for record, (_, kinds) in zip(records, sightings.values(), strict=True):
-        if not _is_whole(record):
-            spoilt |= kinds - _NOT_OF_LISTS
+    kept = tuple(sightings.values())[:MOST_LISTED]
+    sharing = replace(around, most_lines=_most_lines(len(kept)))
+    records = [medication_record(seen, sharing, is_validated=number < MOST_VALIDATED) for number, (seen, _) in enumerate(kept)]
+    left_out = (kinds for _, kinds in tuple(sightings.values())[MOST_LISTED:])
+    unsound = (kinds for record, (_, kinds) in zip(records, kept, strict=True) if not _is_whole(record))
+    spoilt |= frozenset().union(*left_out, *unsound) - _NOT_OF_LISTS
     return _Listed(records=tuple(records), spoilt=frozenset(spoilt))
 
 
