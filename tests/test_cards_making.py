@@ -37,13 +37,35 @@ def test_information_about_one_order_is_one_card_with_a_section_each() -> None:
     assert made[0].indicator == "info"
 
 
+def orders_of(made: tuple[Any, ...]) -> list[list[str]]:
+    return [[entry["order"] for entry in card.extension["org.naltrexone-cds"]["findings"]] for card in made]
+
+
+TWO_ORDERS = chart(record(), record({"id": "mr-2"}, "draftOrders.entry[1] MedicationRequest/mr-2"))
+
+
 def test_information_about_two_orders_is_two_cards_in_the_order_of_the_drafts() -> None:
-    seen = chart(record(), record({"id": "mr-2"}, "draftOrders.entry[1] MedicationRequest/mr-2"))
-    made = cards([finding("titration-bedtime", facts=order_facts(SECOND)), finding("titration-bedtime")], seen)
-    assert [card.extension["org.naltrexone-cds"]["findings"][0]["order"] for card in made if card.extension] == [
-        "MedicationRequest/mr-1",
-        SECOND,
+    further = order_facts(SECOND, starting_daily_dose=exactly(3, "mg/d"))
+    made = cards([finding("titration-start", "above-usual-start", further), finding("titration-start", "above-usual-start")], TWO_ORDERS)
+    assert orders_of(made) == [["MedicationRequest/mr-1"], [SECOND]]
+
+
+def test_information_that_says_the_same_of_two_orders_is_one_card() -> None:
+    off_label = [
+        finding("off-label-low-dose", "fibromyalgia", facts)
+        for facts in (order_facts(), order_facts(SECOND, daily_dose=exactly(3, "mg/d")))
     ]
+    made = cards([*off_label, finding("titration-bedtime")], TWO_ORDERS)
+    assert orders_of(made) == [["MedicationRequest/mr-1", "MedicationRequest/mr-1", SECOND]]
+    assert "Inputs used: naltrexone, dose 4.5 mg a day, indication from the problem list; naltrexone, dose 3 mg a day" in made[0].detail
+    assert made[0].detail.count("is off-label") == 1
+    more = cards([*off_label, finding("titration-bedtime", facts=order_facts(SECOND))], TWO_ORDERS)
+    assert orders_of(more) == [["MedicationRequest/mr-1"], [SECOND, SECOND]]
+
+
+def test_a_warning_is_told_of_each_order() -> None:
+    both = [finding("dose-mismatch", "product", facts, severity=Severity.WARNING) for facts in (order_facts(), order_facts(SECOND))]
+    assert orders_of(cards(both, TWO_ORDERS)) == [["MedicationRequest/mr-1"], [SECOND]]
 
 
 def test_warnings_have_a_card_each() -> None:

@@ -315,6 +315,15 @@ def test_two_alike_drafts_share_one_card(answer: Answer) -> None:
     assert len(findings(answered)) == 2
 
 
+def test_a_titration_in_three_orders_is_told_once_and_needs_no_schedule(answer: Answer) -> None:
+    steps = [(1.5, 0), (3, 14), (4.5, 28)]
+    drafts = [order(INGREDIENT, dosage(dose), dispenseRequest={"validityPeriod": {"start": ago(-day)}}) for dose, day in steps]
+    answered = answer(call(*drafts, conditions=FIBRO))
+    assert [card["indicator"] for card in answered["cards"]] == ["info"]
+    assert [(one["order"], one["kind"]) for one in findings(answered)] == [(f"MedicationRequest/{one['id']}", "off-label") for one in drafts]
+    assert _titrations(answered) == []
+
+
 # --- the schedule on the card, and the order that it offers ------------------------------------------------------------
 
 

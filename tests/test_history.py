@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.facts.history import days_since_earlier, earlier_orders, history_facts, same_drug
+from cds_service.facts.history import continuation, days_since_earlier, earlier_orders, history_facts, same_drug
+from cds_service.facts.registry import Fact
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
 from cds_service.fhir.elements import Bounds, Concept, Dosage, Dose, Medication, Period, Timing
 from cds_service.fhir.terminology import DrugMatch
@@ -115,6 +116,16 @@ def test_other_lists_do_not_matter(kind: Kind) -> None:
 
 def test_an_earlier_order_decides_however_little_was_read() -> None:
     assert facts(FOUR, listed(30, daily(4.5)), completeness={}) == (False, True, "0 mg/d", "30 d")
+
+
+def test_a_draft_is_continued_by_one_of_the_same_drug_that_begins_later() -> None:
+    later = replace(FOUR, id="later", where="draftOrders.entry[1]", authored_on=TODAY + timedelta(days=14))
+    other = replace(later, drug=Unknown("no-code"))
+    ended = replace(later, status="stopped")
+    assert continuation(FOUR, Chart(orders=(FOUR, later)), TODAY) == Fact(True, (FOUR.where, later.where))  # noqa: FBT003 - the value
+    for alone in ((FOUR,), (FOUR, FOUR), (FOUR, other), (FOUR, ended)):
+        assert continuation(FOUR, Chart(orders=alone), TODAY) == Fact(False, (FOUR.where,))  # noqa: FBT003 - the value
+    assert continuation(later, Chart(orders=(FOUR, later)), TODAY).value is False
 
 
 def test_of_an_unknown_drug_nothing_is_known() -> None:

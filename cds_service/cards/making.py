@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from cds_service.cards.extension import extension
-from cds_service.cards.gather import Gathered, Orders, gathered, orders_of, parts
+from cds_service.cards.gather import Gathered, Orders, Part, gathered, orders_of, parts
 from cds_service.cards.library import CardLibrary, in_language
 from cds_service.cards.profiles import ProfileName, profile_named
 from cds_service.cards.suggestions import Situation, has_conflict, suggestions
-from cds_service.cards.writing import Setting, detail, links, summary
+from cds_service.cards.writing import Setting, detail, links, sections, summary
 from cds_service.fhir.chart import Chart
 from cds_service.hooks.answer import Card
-from cds_service.rulebook.types import Finding
+from cds_service.rulebook.types import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +42,66 @@ def make_grounded_cards(
     decision = "" if profile.takes_extension else options.decision_id
     setting = Setting(library, words, options.language, options.today, options.rule_pack_version, decision, has_conflict(findings))
     situation = Situation(chart, orders, library, profile, options.language, words, findings, options.today)
-    return tuple((_card(card, orders, setting, situation, options), card.findings) for card in gathered(findings, library, orders))
+    drafts = [_draft(card, orders, setting, situation, options) for card in gathered(findings, library, orders)]
+    return tuple((_card(draft, options), draft.findings) for draft in _joined(drafts))
 
 
-def _card(card: Gathered, orders: Orders, setting: Setting, situation: Situation, options: CardOptions) -> Card:
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A card before it is written. `others` are findings about further orders, of which it says the same; suggestions are for its own alone."""
+
+    own: Gathered
+    told: tuple[Part, ...]
+    setting: Setting
+    situation: Situation
+    others: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that the card tells of."""
+        return (*self.own.findings, *self.others)
+
+    def says(self) -> frozenset[tuple[str, str]]:
+        """Return what it says to a reader, section by section."""
+        return frozenset(sections(self.told, self.setting))
+
+
+def _draft(card: Gathered, orders: Orders, setting: Setting, situation: Situation, options: CardOptions) -> _Draft:
     library = setting.library
     language = library.language_of((library.card(finding.rule.card) for finding in card.findings), options.language)
     words = in_language(library.words, language)
     setting, situation = replace(setting, language=language, words=words), replace(situation, language=language, words=words)
-    told = parts(card, library, orders, words)
+    return _Draft(card, parts(card, library, orders, words), setting, situation)
+
+
+def _joined(drafts: Sequence[_Draft]) -> list[_Draft]:
+    """Put information that says no more than an earlier card of the signing into that one: a titration in three orders is told once."""
+    kept: list[_Draft] = []
+    for draft in drafts:
+        is_info = draft.own.severity is Severity.INFO
+        same = (place for place, one in enumerate(kept) if one.own.severity is Severity.INFO and draft.says() <= one.says())
+        place = next(same, None) if is_info else None
+        if place is None:
+            kept.append(draft)
+        else:
+            kept[place] = replace(kept[place], others=(*kept[place].others, *draft.findings))
+    return kept
+
+
+def _card(draft: _Draft, options: CardOptions) -> Card:
+    told, setting, profile = draft.told, draft.setting, draft.situation.profile
     uuid = options.new_uuid()
-    suggested = suggestions(card, situation, options.new_uuid)
+    suggested = suggestions(draft.own, draft.situation, options.new_uuid)
     reasons = [code for part in told for code in part.card.override_reasons]
     return Card(
         uuid=uuid,
         summary=summary(told, setting),
-        indicator=card.severity.word,
+        indicator=draft.own.severity.word,
         source=told[0].card.source,
-        detail=detail(card, told, setting),
+        detail=detail(draft.findings, told, setting),
         suggestions=suggested,
-        selectionBehavior=situation.profile.selection if suggested else "",
-        overrideReasons=library.override_reasons(reasons, language),
+        selectionBehavior=profile.selection if suggested else "",
+        overrideReasons=setting.library.override_reasons(reasons, setting.language),
         links=links(told, setting),
-        extension=extension(card.findings, options.decision_id, library) if situation.profile.takes_extension else None,
+        extension=extension(draft.findings, options.decision_id, setting.library) if profile.takes_extension else None,
     )

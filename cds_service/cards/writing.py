@@ -7,7 +7,7 @@ from typing import Final
 
 from jinja2 import TemplateError
 
-from cds_service.cards.gather import Gathered, Part
+from cds_service.cards.gather import Part
 from cds_service.cards.library import CardLibrary, Closing, Section, Words, in_language
 from cds_service.cards.offered import Limit, amount, fact_value, fact_words, name_of, section_values
 from cds_service.cards.schedule import rows
@@ -59,12 +59,19 @@ def summary(parts: Sequence[Part], setting: Setting) -> str:
     return cut_at_word(first, SUMMARY_LIMIT - 1)
 
 
-def detail(card: Gathered, parts: Sequence[Part], setting: Setting) -> str:
+def sections(parts: Sequence[Part], setting: Setting) -> tuple[tuple[str, str], ...]:
+    """Return heading and words of each section, the closing words last."""
+    return (*((_title(part, setting), _body(part, setting)) for part in parts), *_closings(parts, setting))
+
+
+def detail(findings: Sequence[Finding], parts: Sequence[Part], setting: Setting) -> str:
     """Return the Markdown: sections, closing words, references, basis; at most 20,000 characters, of which the last two are never cut."""
-    told = [*((_title(part, setting), _body(part, setting)) for part in parts), *_closings(parts, setting)]
-    sections = [body if len(told) == 1 else f"**{title}**{_PARAGRAPH}{body}" for title, body in told]
-    foot = cut_at_line(_PARAGRAPH.join(text for text in (_references(parts, setting), _basis(card, setting)) if text), DETAIL_LIMIT // 2)
-    return cut_at_line(_PARAGRAPH.join(sections), DETAIL_LIMIT - len(foot) - len(_PARAGRAPH)) + _PARAGRAPH + foot
+    told = sections(parts, setting)
+    texts = [body if len(told) == 1 else f"**{title}**{_PARAGRAPH}{body}" for title, body in told]
+    foot = cut_at_line(
+        _PARAGRAPH.join(text for text in (_references(parts, setting), _basis(findings, setting)) if text), DETAIL_LIMIT // 2
+    )
+    return cut_at_line(_PARAGRAPH.join(texts), DETAIL_LIMIT - len(foot) - len(_PARAGRAPH)) + _PARAGRAPH + foot
 
 
 def references(parts: Sequence[Part], setting: Setting) -> tuple[Reference, ...]:
@@ -173,14 +180,14 @@ def _cited(reference: Reference, setting: Setting) -> str:
     return f"- {markdown_text(cited)}{'.' if not stale else f' ({stale}).'}"
 
 
-def _basis(card: Gathered, setting: Setting) -> str:
-    rules = {finding.rule.id: finding.rule for finding in card.findings}
+def _basis(findings: Sequence[Finding], setting: Setting) -> str:
+    rules = {finding.rule.id: finding.rule for finding in findings}
     told = [
         rendered_line(setting.words.rule, {"rule": rule.id, "version": rule.version, "site": rule.site_override}) for rule in rules.values()
     ]
-    orders = {finding.facts.order: finding for finding in card.findings}
+    orders = {finding.facts.order: finding for finding in findings}
     used = [_input(finding, setting) for finding in orders.values()]
-    sources = [setting.words.sources[word] for word in sorted(_sources(card.findings)) if word in setting.words.sources]
+    sources = [setting.words.sources[word] for word in sorted(_sources(findings)) if word in setting.words.sources]
     joined = {"rules": "; ".join(told), "inputs": "; ".join(dict.fromkeys([*used, *sources]))}
     return rendered_line(setting.words.basis, {**joined, "pack": setting.pack, "decision": setting.decision})
 

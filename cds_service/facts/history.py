@@ -70,6 +70,12 @@ def history_facts(
     return {name: Fact(value, rests_on) for name, value in zip(_NAMES, values, strict=True)}
 
 
+def continuation(order: MedicationRecord, chart: Chart, today: date) -> Fact:
+    """Tell whether another draft of this signing takes over from one: the next step of a titration that is written as several orders."""
+    later = [draft for draft in chart.orders if is_start(draft) and same_drug(draft, order) and _is_sooner(order, draft, today)]
+    return Fact(bool(later), (order.where, *(draft.where for draft in later)))
+
+
 def earlier_orders(
     order: MedicationRecord, chart: Chart, today: date, durations: Durations = NO_DURATIONS, courses: Courses = NO_COURSES
 ) -> tuple[EarlierOrder, ...]:

@@ -10,7 +10,7 @@ from cds_service.facts.coverage import NO_COURSES, NO_DURATIONS, Courses, Durati
 from cds_service.facts.dose import dose_facts
 from cds_service.facts.dose_class import DoseClasses
 from cds_service.facts.exposures import NO_SIGNALS, Signals, exposures, is_being_stopped, key, told_by_reason
-from cds_service.facts.history import first_day, history_facts
+from cds_service.facts.history import continuation, first_day, history_facts
 from cds_service.facts.indications import indication_facts, stated_reasons
 from cds_service.facts.registry import Fact, OrderFacts, Value, Words
 from cds_service.fhir.chart import Chart, Completeness, Kind, MedicationRecord
@@ -52,6 +52,7 @@ def order_facts(order_index: int, chart: Chart, context: FactContext, today: dat
         **doses,
         "order.dose_class": _dose_class(order, doses["order.daily_dose"], context.dose_classes),
         **indication_facts(order, chart, context.conditions, today, context.indications),
+        "order.is_continued": continuation(order, chart, today),
         **history_facts(order, chart, today, context.durations, context.courses),
         "order.begins": Fact(first_day(order, today).isoformat(), (order.where,)),
         "patient.age": _age(chart, today),

@@ -86,6 +86,7 @@ ORDER_FACTS: Final = (
     ),
     FactKind("order.indication_names", "text", "names of the indications found, from the value sets"),
     FactKind("order.is_first", "truth", "no earlier order of the same drug class is known", reads=("medications", "history")),
+    FactKind("order.is_continued", "truth", "another order of the same drug in this signing begins later"),
     FactKind("order.is_renewal", "truth", "the same daily dose as the order before", reads=("medications", "history")),
     FactKind("order.begins", "text", "first day of the order: as it says, else the day on which it was written, else today"),
     FactKind("order.previous_daily_dose", "quantity", "last daily dose of the order before", unit="mg/d", reads=("medications", "history")),
