@@ -320,7 +320,9 @@ def test_a_titration_in_three_orders_is_told_once_and_needs_no_schedule(answer: 
     drafts = [order(INGREDIENT, dosage(dose), dispenseRequest={"validityPeriod": {"start": ago(-day)}}) for dose, day in steps]
     answered = answer(call(*drafts, conditions=FIBRO))
     assert [card["indicator"] for card in answered["cards"]] == ["info"]
-    assert [(one["order"], one["kind"]) for one in findings(answered)] == [(f"MedicationRequest/{one['id']}", "off-label") for one in drafts]
+    assert [(one["order"], one["kind"]) for one in findings(answered)] == [
+        (f"MedicationRequest/{one['id']}", "off-label") for one in drafts
+    ]
     assert _titrations(answered) == []
 
 

@@ -48,10 +48,14 @@ def make_grounded_cards(
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A card before it is written. `others` are findings about further orders, of which it says the same; suggestions are for its own alone."""
+    """A card before it is written, with heading and words of each section.
+
+    `others` are findings about further orders, of which it says the same; suggestions are for its own alone.
+    """
 
     own: Gathered
     told: tuple[Part, ...]
+    says: tuple[tuple[str, str], ...]
     setting: Setting
     situation: Situation
     others: tuple[Finding, ...] = ()
@@ -61,17 +65,14 @@ class _Draft:
         """All that the card tells of."""
         return (*self.own.findings, *self.others)
 
-    def says(self) -> frozenset[tuple[str, str]]:
-        """Return what it says to a reader, section by section."""
-        return frozenset(sections(self.told, self.setting))
-
 
 def _draft(card: Gathered, orders: Orders, setting: Setting, situation: Situation, options: CardOptions) -> _Draft:
     library = setting.library
     language = library.language_of((library.card(finding.rule.card) for finding in card.findings), options.language)
     words = in_language(library.words, language)
     setting, situation = replace(setting, language=language, words=words), replace(situation, language=language, words=words)
-    return _Draft(card, parts(card, library, orders, words), setting, situation)
+    told = parts(card, library, orders, words)
+    return _Draft(card, told, sections(told, setting), setting, situation)
 
 
 def _joined(drafts: Sequence[_Draft]) -> list[_Draft]:
@@ -79,7 +80,7 @@ def _joined(drafts: Sequence[_Draft]) -> list[_Draft]:
     kept: list[_Draft] = []
     for draft in drafts:
         is_info = draft.own.severity is Severity.INFO
-        same = (place for place, one in enumerate(kept) if one.own.severity is Severity.INFO and draft.says() <= one.says())
+        same = (place for place, one in enumerate(kept) if one.own.severity is Severity.INFO and set(draft.says) <= set(one.says))
         place = next(same, None) if is_info else None
         if place is None:
             kept.append(draft)
@@ -98,7 +99,7 @@ def _card(draft: _Draft, options: CardOptions) -> Card:
         summary=summary(told, setting),
         indicator=draft.own.severity.word,
         source=told[0].card.source,
-        detail=detail(draft.findings, told, setting),
+        detail=detail(draft.findings, told, draft.says, setting),
         suggestions=suggested,
         selectionBehavior=profile.selection if suggested else "",
         overrideReasons=setting.library.override_reasons(reasons, setting.language),

@@ -64,9 +64,8 @@ def sections(parts: Sequence[Part], setting: Setting) -> tuple[tuple[str, str], 
     return (*((_title(part, setting), _body(part, setting)) for part in parts), *_closings(parts, setting))
 
 
-def detail(findings: Sequence[Finding], parts: Sequence[Part], setting: Setting) -> str:
-    """Return the Markdown: sections, closing words, references, basis; at most 20,000 characters, of which the last two are never cut."""
-    told = sections(parts, setting)
+def detail(findings: Sequence[Finding], parts: Sequence[Part], told: Sequence[tuple[str, str]], setting: Setting) -> str:
+    """Return the Markdown: what `sections` gave, references, basis; at most 20,000 characters, of which the last two are never cut."""
     texts = [body if len(told) == 1 else f"**{title}**{_PARAGRAPH}{body}" for title, body in told]
     foot = cut_at_line(
         _PARAGRAPH.join(text for text in (_references(parts, setting), _basis(findings, setting)) if text), DETAIL_LIMIT // 2
