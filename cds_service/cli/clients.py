@@ -91,7 +91,9 @@ def _key_set(client: Client) -> Line:
     try:
         keys = read_key_set(read_source(client))
     except KeySetRefused as error:
-        return False, f"{place}: {error}; until it can be read, none of this client's tokens is let in"
+        cause = error.__cause__
+        reason = f"CLIENT-021 {why_not(cause)}" if isinstance(cause, HTTPError | OSError) else error
+        return False, f"{place}: {reason}; until it can be read, none of this client's tokens is let in"
     usable = sorted({kid for kid, algorithm in keys if algorithm in client.algorithms})
     wanted = ", ".join(client.algorithms)
     if usable:
