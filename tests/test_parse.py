@@ -117,7 +117,7 @@ def test_what_is_no_strict_json_is_refused_with_the_place(body: bytes, place: st
         (b"\xef\xbb\xbf{}", "a byte order mark"),
         (b"\xff\xfe" + "{}".encode("utf-16-le"), "another encoding (UTF-16)"),
         (b"\xfe\xff" + "{}".encode("utf-16-be"), "another encoding (UTF-16)"),
-        (gzip.compress(b"{}"), "a compressed body"),
+        (gzip.compress(b"{}", mtime=0), "a compressed body"),
     ],
 )
 def test_what_nobody_sees_at_the_beginning_of_a_body_is_named(body: bytes, found: str) -> None:
