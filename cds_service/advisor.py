@@ -14,7 +14,7 @@ from cds_service.fhir_reads.rules import check_had_data, kinds_read, needs_of
 from cds_service.fhir_reads.searches import Prefetch, Window
 from cds_service.hooks.answer import as_json
 from cds_service.hooks.call import HookCall
-from cds_service.hooks.discovery import ServiceDescription
+from cds_service.hooks.discovery import CARD_WITHOUT_DATA, STATUS_412_WITHOUT_DATA, ServiceDescription
 from cds_service.service import ClientWishes, Decision, Overrides, Pack, Wishes, decide
 
 Clock = Callable[[], datetime]
@@ -67,8 +67,9 @@ class PackAdvisor:
         """Describe the services of the manifest, with the kinds of data that their rules read."""
         packs = (self.pack, *self.site_packs.values())
         kinds = frozenset(Kind(kind) for pack in packs for kind in pack.rulebook.kinds_used()) | {Kind.PATIENT}
+        without_data = STATUS_412_WITHOUT_DATA if self.refuses_without_data else CARD_WITHOUT_DATA
         return tuple(
-            ServiceDescription(text.id, text.hook, text.title, text.description, text.usage_requirements, kinds)
+            ServiceDescription(text.id, text.hook, text.title, text.description, f"{text.usage_requirements}\n{without_data}", kinds)
             for text in self.pack.rulebook.manifest.services
         )
 

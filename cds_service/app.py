@@ -90,7 +90,8 @@ def create_app(
     app = Flask("cds_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     known = partial(_ids, advisor)
-    screen = Screen(token_check(registry, settings, used_tokens), settings.public_url) if registry else None
+    check = token_check(registry, settings, used_tokens, lambda what: log_trouble("tokens", what)) if registry else None
+    screen = Screen(check, settings.public_url) if check else None
     app.extensions[_SCREEN] = screen
     watch = watch or Watch()
     metrics = watch.metrics

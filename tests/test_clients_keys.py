@@ -417,6 +417,15 @@ def test_a_key_server_with_a_certificate_of_nobody_is_refused(tmp_path: Path) ->
         assert refusal(lambda: fetch(server.url_for("/jwks"))) == "CLIENT-021 the key server gave no answer (SSLError)"
 
 
+def test_a_key_server_with_a_certificate_of_the_site_is_read_where_the_environment_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(host="127.0.0.1", ssl_context=own_certificate(tmp_path)) as server:
+        server.expect_request("/jwks").respond_with_data(key_set())
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+        assert read_key_set(fetch(server.url_for("/jwks")))
+
+
 def test_a_key_set_file_is_read_within_bounds(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     client = Client("ehr", ISSUER, jwks_file=file)

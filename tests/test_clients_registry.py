@@ -341,7 +341,7 @@ def test_what_does_not_answer_is_told(tmp_path: Path, httpserver: HTTPServer) ->
         "CLIENT-007",
         "language xx has no cards",
         "found keys for ES256 alone; expected one for ES384, RS384",
-        "CLIENT-021",
+        "CLIENT-021 no connection: is the address right, does it run",
         "status 503",
     ]
     for line, said in zip(lines[1:], [*expected, "no connection"], strict=True):

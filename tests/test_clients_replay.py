@@ -1,5 +1,6 @@
 """A token is good once: in the process, across processes through Redis, and also while the shared memory is away."""
 
+import json
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from cds_service.clients.redis_memory import RedisMemory
 from cds_service.clients.replay import ProcessMemory, ReplayMemory, ReplayUnavailable, SharedMemory, seconds_left, token_key
+from cds_service.observe import LOG
 from tests.clients_floor import BASE, ISSUER, SIGN, registry_file, token
 from tests.web_floor import CALL, client_with
 
@@ -94,6 +96,26 @@ def test_while_the_shared_memory_is_away_each_process_remembers_for_itself() -> 
     shared.is_away, now[0] = False, 5.0
     assert shared.memory.first_use("a", "9", in_seconds(9))
     assert [memory.first_use("a", number, in_seconds(9)) for number in ("1", "9")] == [False, False]
+
+
+def test_the_shared_memory_that_goes_away_and_comes_back_is_told_once_each() -> None:
+    shared, now, told = Shared(), [0.0], list[str]()
+    memory = SharedMemory(shared, lambda: now[0], told.append)
+    for at, is_away in ((0.0, False), (1.0, True), (9.0, True), (20.0, False), (30.0, False)):
+        shared.is_away, now[0] = is_away, at
+        assert memory.first_use("a", str(at), in_seconds(99))
+    assert [what.partition(":")[0] for what in told] == ["TOKEN-020 away", "the shared memory of used tokens is back"]
+
+
+def test_the_log_says_that_the_shared_memory_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = client_with(clients_file=registry_file(tmp_path), public_url=BASE, replay_redis_url="redis://127.0.0.1:1/0")
+    monkeypatch.setattr(LOG, "propagate", True)
+    answers = [service.get("/cds-services", headers={"Authorization": f"Bearer {token(aud=f'{BASE}/cds-services')}"}) for _ in range(2)]
+    told = [json.loads(record.getMessage()) for record in caplog.records if '"trouble"' in record.getMessage()]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [(one["part"], one["what"].partition(": ")[0]) for one in told] == [("tokens", "TOKEN-020 Redis")]
 
 
 def test_calls_go_on_while_the_shared_memory_is_away(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import jwt
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -27,7 +28,7 @@ from cds_service.doctor.answers import complaints, remarks
 from cds_service.doctor.examination import Wish, base_of, examine
 from cds_service.doctor.port import Ehr, Finding, Reply
 from cds_service.doctor.sample import request_for
-from cds_service.doctor.trust import Signer
+from cds_service.doctor.trust import Signer, misused_tokens
 from cds_service.settings import Settings
 from tests.clients_floor import BASE, ISSUER, key_set, private_key, registry_file
 from tests.clinic import Json
@@ -386,6 +387,27 @@ def test_a_service_that_asks_for_tokens_is_examined_with_those_of_a_client(tmp_p
     assert [finding.level for finding in findings if finding.check.startswith("call")] == ["ok", "note", "note", "ok", "note", "note"]
 
 
+def test_the_tokens_of_a_client_are_misused_and_refused(tmp_path: Path) -> None:
+    signer = Signer(key_file(tmp_path).read_text(), ISSUER, "k1")
+    findings = list(examine(ehr_of(trusting(tmp_path), signer), BASE, ORDER, Wish()))
+    assert [finding.level for finding in findings if finding.check == "tokens misused"] == ["ok"]
+
+
+def test_a_service_that_takes_every_token_with_a_signature_is_told_each_misuse(tmp_path: Path) -> None:
+    signer = Signer(key_file(tmp_path).read_text(), ISSUER, "k1")
+    findings = list(misused_tokens(Ehr(Played({"unsigned": said({"services": [SERVICE]})}), signer, PAGE), f"{BASE}/cds-services"))
+    assert [finding.says.partition(" is taken")[0] for finding in findings] == [
+        "a token that was used before",
+        "a token for another address",
+        "a token that expired an hour ago",
+    ]
+
+
+def test_the_tenant_stands_in_the_token(tmp_path: Path) -> None:
+    sent = Signer(key_file(tmp_path).read_text(), ISSUER, "k1", tenant="north")(BASE).removeprefix("Bearer ")
+    assert jwt.decode(sent, options={"verify_signature": False})["tenant"] == "north"
+
+
 def test_without_a_token_the_doctor_says_what_it_needs(tmp_path: Path) -> None:
     findings = list(examine(ehr_of(trusting(tmp_path)), BASE, ORDER, Wish()))
     assert findings[-1].says.endswith("give --key, --issuer and --kid of a client that it knows to go on")
@@ -518,7 +540,39 @@ def test_a_call_to_an_address_where_nothing_answers_says_so() -> None:
 def test_a_call_to_a_service_that_wants_a_token_says_so(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/cds-services").respond_with_data("", 401)
     result = CliRunner().invoke(commands, ["call", "--fixture", "sandbox-order-select", "--url", httpserver.url_for("/")])
-    assert ("found status 401 from" in str(result.exception), "--token where it wants one" in str(result.exception)) == (True, True)
+    assert (
+        "found status 401 from" in str(result.exception),
+        "expected tokens of a client that it knows: --key" in str(result.exception),
+    ) == (
+        True,
+        True,
+    )
+
+
+def test_a_call_is_signed_for_each_address(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/cds-services").respond_with_json({"services": [SERVICE]})
+    httpserver.expect_request("/cds-services/x").respond_with_json({"cards": []})
+    url = httpserver.url_for("/")
+    key = ("--key", str(key_file(tmp_path)), "--issuer", ISSUER, "--kid", "k1")
+    assert run("call", "--fixture", "sandbox-order-sign", "--url", url, *key) == (0, "No card: the EHR shows nothing.\n")
+    sent = [request.headers["Authorization"].removeprefix("Bearer ") for request, _ in httpserver.log]
+    audiences = [jwt.decode(one, options={"verify_signature": False})["aud"] for one in sent]
+    assert audiences == [f"{url}cds-services", f"{url}cds-services/x"]
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://[1", "cds.example.org/cds-services"])
+@pytest.mark.parametrize("command", [("doctor",), ("call", "--fixture", "sandbox-order-sign", "--url")])
+def test_what_is_no_address_is_refused_in_plain_words(command: tuple[str, ...], url: str) -> None:
+    code, output = run(*command, url)
+    assert (code, "expected an address that begins with http:// or https://" in output) == (2, True)
+
+
+@pytest.mark.parametrize(("file", "algorithm"), [("README.md", "ES384"), ("key.pem", "RS384")])
+def test_a_key_that_signs_nothing_is_refused_in_plain_words(file: str, algorithm: str, tmp_path: Path, played: str) -> None:
+    key_file(tmp_path)
+    path = tmp_path / file if file == "key.pem" else ROOT / file
+    code, output = run("doctor", played, "--key", str(path), "--issuer", ISSUER, "--kid", "k1", "--algorithm", algorithm)
+    assert (code, f"found no private key for {algorithm}" in output) == (2, True)
 
 
 def test_the_command_signs_its_calls_with_the_key(tmp_path: Path, played: str) -> None:

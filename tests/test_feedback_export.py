@@ -140,6 +140,13 @@ def test_an_empty_store_gives_a_header_or_an_empty_list(kept: Kept) -> None:
     assert json.loads(kept.run("feedback", "export", "--format", "json")) == []
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_where_the_store_does_not_answer_nothing_is_written(form: str, tmp_path: Path) -> None:
+    away = {"CDS_DATABASE_URL": "postgresql://someone:secret@127.0.0.1:1/nothing", "CDS_DATA_DIR": str(tmp_path)}
+    ended = CliRunner().invoke(commands, ["feedback", "export", "--format", form], env=away)
+    assert (ended.stdout, type(ended.exception)) == ("", StoreUnavailable)
+
+
 @pytest.mark.parametrize("form", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_a_cell_is_never_a_formula(tmp_path: Path, form: str) -> None:
     with database("sqlite", tmp_path) as address:

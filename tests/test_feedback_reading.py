@@ -293,3 +293,18 @@ def test_any_json_is_read_or_refused(sent: object) -> None:
     for body in (sent, {"feedback": sent}, {"feedback": [sent]}):
         with suppress(RequestRefused):
             read_feedback(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("item", "found"),
+    [
+        ("{}", "nothing as 'feedback[0].card'"),
+        ('{"card":7}', "a number that names no card as 'feedback[0].card'"),
+        ('{"card":"x"}', "nothing as 'feedback[0].outcome'"),
+        ('{"card":"x","outcome":[]}', "a list that is no outcome as 'feedback[0].outcome'"),
+    ],
+)
+def test_what_was_found_is_told_as_people_say_it(item: str, found: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        read_feedback(f'{{"feedback":[{item}]}}'.encode())
+    assert refused.value.found == found

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from cds_service.cli.listening import check_certificate, check_listening, check_network, clear_socket
 from cds_service.errors import SettingsRefused
 from cds_service.settings import Settings
+from tests.clients_floor import BASE, registry_file
 from tests.promises_floor import conflict, running
 from tests.test_serve import environment, free_port
 
@@ -164,6 +165,14 @@ def test_the_service_answers_over_a_unix_socket_and_on_no_port_and_takes_the_soc
     assert not path.exists()
     said = (tmp_path / "err").read_text().splitlines()
     assert said[:2] == [f"Listening on unix:{path} (Ctrl+C stops)", f"Try:     curl --unix-socket {path} http://localhost/cds-services"]
+
+
+@pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("10.9.9.0/24,unix", 404)])
+def test_a_running_service_believes_who_is_signed_in_from_named_addresses_alone(proxies: str, status: int, tmp_path: Path) -> None:
+    registry = str(registry_file(tmp_path))
+    with running(tmp_path, CDS_CLIENTS_FILE=registry, CDS_PUBLIC_URL=BASE, CDS_TRUSTED_PROXIES=proxies) as service:
+        signed_in = service.ask(path="/workbench", method="GET", headers={"X-Forwarded-User": "ann", "X-Forwarded-Host": "cds.example.org"})
+        assert (signed_in[0], service.ask(path="/workbench", method="GET")[0]) == (status, 404)
 
 
 def test_half_of_https_ends_the_start_before_anything_listens(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from flask.testing import FlaskClient
 
+from cds_service.advisor import PackAdvisor
+from cds_service.service import Pack, Wishes
 from tests import specification
 from tests.clinic import FIBROMYALGIA, LDN_CAPSULE, METFORMIN, TABLET_50, TRAMADOL, Json, call, condition, dosage, listed, order, told
 from tests.specification import BALLOT, PUBLISHED
@@ -73,7 +76,12 @@ def test_an_order_that_no_rule_concerns_gets_an_empty_list(answer: Answer) -> No
 
 def test_usage_requirements_say_what_happens_without_data(client: FlaskClient) -> None:
     services = client.get("/cds-services").get_json()["services"]
-    assert [bool(service["usageRequirements"]) for service in services] == [True, True]
+    assert [("with status 200" in one["usageRequirements"], "412" in one["usageRequirements"]) for one in services] == [(True, False)] * 2
+
+
+def test_usage_requirements_say_that_a_site_answers_412_without_data(pack: Pack) -> None:
+    services = PackAdvisor(pack, UTC, Wishes(), refuses_without_data=True).services()
+    assert ["status 412 with an OperationOutcome" in one.usage_requirements for one in services] == [True, True]
 
 
 def test_the_hook_version_is_that_of_the_published_definitions(client: FlaskClient) -> None:

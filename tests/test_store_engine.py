@@ -188,13 +188,16 @@ def test_a_database_that_just_did_not_answer_is_refused_without_asking_it(tmp_pa
             store.write(lambda _: None)
 
 
-def test_a_postgresql_that_is_not_there_is_told_without_its_address() -> None:
-    store = store_at("postgresql://someone:secret@127.0.0.1:1/nothing")
+@pytest.mark.parametrize(
+    ("place", "why"), [("127.0.0.1:1", "nothing listens at its address"), ("no-such-host.invalid", "its host is not known here")]
+)
+def test_a_postgresql_that_is_not_there_is_told_without_its_address(place: str, why: str) -> None:
+    store = store_at(f"postgresql://someone:secret@{place}/nothing")
     started = time.monotonic()
     with pytest.raises(StoreUnavailable) as refused:
         store.write(lambda _: None)
     store.close()
-    assert str(refused.value) == "STORE-000 the store is away: OperationalError"
+    assert str(refused.value) == f"STORE-000 the store is away: OperationalError ({why})"
     assert time.monotonic() - started < 4
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-CODE = r"(?:REQ|HTTP|SET|CDS|RULE|YAML|CARD|TERM|STORE|CLIENT|TOKEN)-[0-9]{3}"
+CODE = r"(?:REQ|HTTP|SET|CDS|RULE|YAML|CARD|TERM|STORE|CLIENT|TOKEN|FHIR)-[0-9]{3}"
 
 
 def codes_of_the_program() -> set[str]:

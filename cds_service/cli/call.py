@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from cds_service.cli.played_client import http_address, plays_a_client, signer_of
 from cds_service.doctor.answers import complaints
 from cds_service.doctor.examination import base_of
 from cds_service.doctor.port import NOT_JSON, Ehr, Reply, printable
@@ -15,22 +16,32 @@ from cds_service.doctor.wire import Wire
 from cds_service.errors import RequestRefused, nearest
 
 _PACKAGE: Final = Path(__file__).parent.parent
+_TOKENS: Final = "--key, --issuer and --kid; or --token and the address of one service (…/cds-services/ID), for which the token must be"
 FOUND: Final = 1
 """Exit status where no advice came back."""
 
 
 @click.command()
 @click.option("--fixture", required=True, help="Name of a shipped request (fixtures/calls/NAME.json), or a file.")
-@click.option("--url", required=True, help="Address of the service, e.g. http://127.0.0.1:8000; or of one service, …/cds-services/ID.")
-@click.option("--token", default="", help="Client token for the Authorization header.")
+@click.option(
+    "--url",
+    required=True,
+    callback=http_address,
+    help="Address of the service, e.g. http://127.0.0.1:8000; or of one service, …/cds-services/ID.",
+)
+@click.option(
+    "--token", default="", help="Client token for the Authorization header, in place of --key: it is for one address and good once."
+)
+@plays_a_client
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as it came.")
-def call(fixture: str, url: str, token: str, *, as_json: bool) -> None:
+def call(fixture: str, url: str, token: str, *, as_json: bool, ca_file: Path | None, **client: Any) -> None:  # noqa: ANN401 - of several types
     """Send a recorded request to a service as it was recorded, and print the cards as a clinician reads them.
 
     Exit code 0: advice, or none needed; 1: no valid answer.
     """
     request = recorded_request(fixture)
-    ehr = Ehr(Wire(), lambda _: f"Bearer {token}" if token else "", "http://localhost")
+    authorize = signer_of(**client) or (lambda _: f"Bearer {token}" if token else "")
+    ehr = Ehr(Wire(str(ca_file) if ca_file else None), authorize, "http://localhost")
     reply = ehr.post(_address(ehr, url, str(request.get("hook", ""))), request)
     click.echo(reply.body.decode("utf-8", "replace") if as_json else printable("\n".join(_read_out(reply))))
     if reply.status != HTTPStatus.OK or reply.json() is NOT_JSON or list(complaints(reply.json())):
@@ -66,9 +77,9 @@ def _address(ehr: Ehr, url: str, hook: str) -> str:
     base = base_of(url)
     reply = ehr.get(f"{base}/cds-services")
     if not reply.is_success:
-        raise RequestRefused(
-            "REQ-103", f"{reply.told} from {base}/cds-services", "a CDS Hooks service there, and --token where it wants one"
-        )
+        wants_token = reply.status == HTTPStatus.UNAUTHORIZED
+        expected = f"tokens of a client that it knows: {_TOKENS}" if wants_token else "a CDS Hooks service there"
+        raise RequestRefused("REQ-103", f"{reply.told} from {base}/cds-services", expected)
     found = reply.json()
     services = found.get("services", []) if isinstance(found, dict) else []
     named = [service["id"] for service in services if isinstance(service, dict) and service.get("hook") == hook and "id" in service]

@@ -91,7 +91,10 @@ def _key_set(client: Client) -> Line:
     try:
         keys = read_key_set(read_source(client))
     except KeySetRefused as error:
-        return False, f"{place}: {error}; until it can be read, none of this client's tokens is let in"
+        cause = error.__cause__
+        hint = " (SSL_CERT_FILE names other authorities than the system's)" if isinstance(cause, SSLError) else ""
+        reason = f"CLIENT-021 {why_not(cause)}{hint}" if isinstance(cause, HTTPError | OSError) else error
+        return False, f"{place}: {reason}; until it can be read, none of this client's tokens is let in"
     usable = sorted({kid for kid, algorithm in keys if algorithm in client.algorithms})
     wanted = ", ".join(client.algorithms)
     if usable:
@@ -111,7 +114,7 @@ def _fhir_server(client: Client, base: str, authorities: Path | None) -> Line:
             response = pool.request("GET", f"{base}/metadata", redirect=False, preload_content=False)
             text = response.read(_LARGEST_STATEMENT, decode_content=True)
         except (HTTPError, OSError) as error:
-            hint = " (CDS_FHIR_CA_FILE names further authorities)" if isinstance(error, SSLError) else ""
+            hint = " (CDS_FHIR_CA_FILE names other authorities than the system's)" if isinstance(error, SSLError) else ""
             return False, f"{place}: {why_not(error)}{hint}"
         finally:
             pool.clear()

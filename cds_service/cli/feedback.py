@@ -43,9 +43,11 @@ def export(form: str, since: datetime | None) -> None:
 
 def _csv(lines: Iterable[FeedbackLine]) -> Iterator[str]:
     """Write lines as CSV (RFC 4180), one text for each."""
-    yield _row(COLUMNS)
+    head = _row(COLUMNS)  # with the first line: where the store does not answer, nothing that looks like an export is written
     for line in lines:
-        yield _row([spreadsheet_cell(value) for value in _values(line)])
+        yield head + _row([spreadsheet_cell(value) for value in _values(line)])
+        head = ""
+    yield head
 
 
 def _row(cells: Iterable[str]) -> str:

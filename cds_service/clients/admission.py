@@ -1,5 +1,6 @@
 """Floor 7: settings become the registry in force and the check of tokens."""
 
+from collections.abc import Callable
 from importlib import import_module
 from urllib.parse import urlsplit
 
@@ -24,10 +25,15 @@ def registry_in_force(settings: Settings) -> Registry | None:
     return registry
 
 
-def token_check(registry: Registry, settings: Settings, shared: ReplayMemory | None) -> TokenCheck:
-    """Make the check of tokens; `shared` remembers used ones across processes, unless the settings name a Redis for that."""
+def token_check(
+    registry: Registry, settings: Settings, shared: ReplayMemory | None, report: Callable[[str], None] = lambda _: None
+) -> TokenCheck:
+    """Make the check of tokens; `shared` remembers used ones across processes, unless the settings name a Redis for that.
+
+    `report` hears when that memory goes away and comes back.
+    """
     memory = _redis(settings.replay_redis_url.get_secret_value()) or shared
-    used = SharedMemory(memory) if memory else ProcessMemory()
+    used = SharedMemory(memory, report=report) if memory else ProcessMemory()
     return TokenCheck(registry, KeySets(read_source, float(settings.key_set_seconds)), used, settings.token_leeway_seconds)
 
 

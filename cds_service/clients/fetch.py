@@ -43,7 +43,7 @@ def fetch(url: str) -> bytes:
     try:
         response = _POOL.request("GET", url, redirect=False, preload_content=False, decode_content=False)
     except (HTTPError, OSError) as error:
-        raise KeySetRefused(f"CLIENT-021 the key server gave no answer ({type(error).__name__})") from None
+        raise KeySetRefused(f"CLIENT-021 the key server gave no answer ({type(error).__name__})") from error
     try:
         if response.status != _OK or response.headers.get("Content-Encoding", "identity") != "identity":
             raise KeySetRefused(f"CLIENT-021 the key server answered with status {response.status}, or compressed; expected a plain 200")

@@ -66,12 +66,19 @@ class ProcessMemory:
 class SharedMemory:
     """Asks the shared memory, and goes on with the process's own while that is out of reach (RELIABILITY.md, 10)."""
 
-    def __init__(self, shared: ReplayMemory, clock: Callable[[], float] = time.monotonic) -> None:
-        """Put a memory of the process in front of the shared one; it knows what this process took while the other was away."""
+    def __init__(
+        self, shared: ReplayMemory, clock: Callable[[], float] = time.monotonic, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Put a memory of the process in front of the shared one; it knows what this process took while the other was away.
+
+        `report` hears each time the shared one goes away or comes back: meanwhile a token can be used once in each process.
+        """
         self._shared = shared
         self._process = ProcessMemory()
         self._clock = clock
+        self._report = report
         self._ask_again = clock()
+        self._is_away = False
 
     def first_use(self, issuer: str, token_id: str, expires: datetime) -> bool:
         """Return True once; while the shared memory is away, once in each process."""
@@ -80,10 +87,19 @@ class SharedMemory:
         if self._clock() < self._ask_again:
             return True
         try:
-            return self._shared.first_use(issuer, token_id, expires)
-        except ReplayUnavailable:
+            is_first = self._shared.first_use(issuer, token_id, expires)
+        except ReplayUnavailable as error:
             self._ask_again = self._clock() + _PAUSE_SECONDS
+            self._tell(f"{error}: a token can be used once in each process meanwhile", is_away=True)
             return True
+        self._tell("the shared memory of used tokens is back", is_away=False)
+        return is_first
+
+    def _tell(self, what: str, *, is_away: bool) -> None:
+        """Report news, and each of them once."""
+        if is_away != self._is_away:
+            self._is_away = is_away
+            self._report(what)
 
 
 def seconds_left(expires: datetime) -> int:

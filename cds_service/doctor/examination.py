@@ -9,7 +9,7 @@ from cds_service.doctor.calls import call, feedback, malformed_body, trailing_sl
 from cds_service.doctor.discovery import Service, discover
 from cds_service.doctor.port import Ehr, Finding, note, problem
 from cds_service.doctor.sample import Request
-from cds_service.doctor.trust import preflight, tokens
+from cds_service.doctor.trust import misused_tokens, preflight, tokens
 
 _ASKED: Final = "the service wants to know who calls; give --key, --issuer and --kid of a client that it knows to go on"
 _REFUSED: Final = (
@@ -43,6 +43,7 @@ def examine(ehr: Ehr, url: str, recorded: Request, wish: Wish) -> Iterator[Findi
     if reply.status == HTTPStatus.UNAUTHORIZED:
         yield problem("calls", _REFUSED if ehr.authorize(base) else _ASKED)
         return
+    yield from misused_tokens(ehr, f"{base}/cds-services")
     if not any(service["hook"] == "order-sign" for service in services):
         yield note("calls", "no service for order-sign: nothing is asked when an order is signed")
     for service in services:

@@ -62,6 +62,11 @@ Authorize = Callable[[str], str]
 """Gives the Authorization header for an address; an empty text sends none."""
 
 
+def no_token(_: str) -> str:
+    """Send no Authorization header."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Ehr:
     """The client that is played: how it sends, how it proves who it is, and the browser page that it runs in."""

@@ -24,12 +24,14 @@ class Signer:
     issuer: str
     kid: str
     algorithm: str = "ES384"
+    tenant: str = ""
 
-    def __call__(self, url: str) -> str:
-        """Return the Authorization header for an address: `aud` is the address itself."""
-        now = int(time.time())
-        claims = {"iss": self.issuer, "aud": url, "iat": now, "exp": now + _SECONDS, "jti": str(uuid.uuid4())}
-        return "Bearer " + jwt.encode(claims, self.key, self.algorithm, {"kid": self.kid})
+    def __call__(self, url: str, seconds_ago: int = 0) -> str:
+        """Return the Authorization header for an address, made so long ago: `aud` is the address itself."""
+        made = int(time.time()) - seconds_ago
+        claims = {"iss": self.issuer, "aud": url, "iat": made, "exp": made + _SECONDS, "jti": str(uuid.uuid4())}
+        tenant = {"tenant": self.tenant} if self.tenant else {}
+        return "Bearer " + jwt.encode({**claims, **tenant}, self.key, self.algorithm, {"kid": self.kid})
 
 
 def preflight(ehr: Ehr, url: str, method: str, *, is_needed: bool) -> Iterator[Finding]:
@@ -68,6 +70,24 @@ def tokens(ehr: Ehr, url: str) -> Iterator[Finding]:
         yield problem("tokens", "refusals differ by reason: that helps whoever forges tokens", replies[0])
     else:
         yield ok("tokens", "bad ones get 401, with one and the same answer", replies[0])
+
+
+def misused_tokens(ehr: Ehr, url: str) -> Iterator[Finding]:
+    """Knock with tokens of the client itself that no service should take; one that may be tried comes first."""
+    if not isinstance(ehr.authorize, Signer):
+        return
+    once = ehr.authorize(url)
+    if not ehr.get(url, once).is_success:
+        return
+    misused = {
+        "that was used before": once,
+        "for another address": ehr.authorize(f"{url}/elsewhere"),
+        "that expired an hour ago": ehr.authorize(url, 3600 + _SECONDS),
+    }
+    taken = [how for how, token in misused.items() if ehr.get(url, token).is_success]
+    yield from (problem("tokens misused", f"a token {how} is taken: whoever gets hold of one can use it") for how in taken)
+    if not taken:
+        yield ok("tokens misused", "one that was used before, that is for another address, or that expired is refused")
 
 
 def _unsigned(url: str) -> str:

@@ -32,6 +32,14 @@ joins them with a comma), no `_include`, no token into draftOrders (forbidden by
 """
 
 
+CARD_WITHOUT_DATA: Final = "Where a list is missing or could not be read, a card says which check could not be made, with status 200: nothing is passed over in silence."
+STATUS_412_WITHOUT_DATA: Final = (
+    "Where a list could not be had at all, the answer is status 412 with an OperationOutcome, unless a warning was found all the same; "
+    "where a part of it could not be read, a card says which check could not be made, with status 200."
+)
+"""What `usageRequirements` says of missing data, by the choice of the site (#prefetch-template)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceDescription:
     """One service as the manifest of the rules describes it; `kinds` are those that its active rules read."""

@@ -84,7 +84,7 @@ def _card(sent: object, where: str) -> str:
     name = _name(sent)
     if not name or not isinstance(sent, str) or len(sent) > LONGEST_NAME:
         expected = f"the uuid of a card, a text of 1 to {LONGEST_NAME} characters"
-        raise RequestRefused("REQ-023", f"{kind_of(sent)} that names no card as '{where}.card'", expected, issue="required")
+        raise RequestRefused("REQ-023", f"{_unfit(sent, 'names no card')} as '{where}.card'", expected, issue="required")
     return name.lower() if _UUID.fullmatch(name) else name
 
 
@@ -93,7 +93,13 @@ def _outcome(sent: object, where: str) -> Outcome:
         return "accepted"
     if sent == "overridden":
         return "overridden"
-    raise RequestRefused("REQ-024", f"{kind_of(sent)} that is no outcome as '{where}.outcome'", "'accepted' or 'overridden'", issue="value")
+    found = f"{_unfit(sent, 'is no outcome')} as '{where}.outcome'"
+    raise RequestRefused("REQ-024", found, "'accepted' or 'overridden'", issue="value")
+
+
+def _unfit(sent: object, lacks: str) -> str:
+    """Say what was found: nothing at all, or what kind of value that does not do."""
+    return kind_of(sent) if sent is None else f"{kind_of(sent)} that {lacks}"
 
 
 def _suggestions(sent: object) -> Iterator[str]:

@@ -7,6 +7,7 @@ object anywhere in the body, and an id outside the FHIR alphabet. Everything els
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 import jiter
@@ -19,6 +20,15 @@ LONGEST_ID: Final = 256
 """FHIR ids have at most 64 characters; real EHRs send longer ones."""
 _ID: Final = re.compile(rf"[A-Za-z0-9.\-]{{1,{LONGEST_ID}}}")
 _TYPE: Final = re.compile(r"[A-Za-z]{1,64}")
+_NO_BEGINNING: Final = MappingProxyType(
+    {
+        b"\xef\xbb\xbf": "a byte order mark",
+        b"\xff\xfe": "another encoding (UTF-16)",
+        b"\xfe\xff": "another encoding (UTF-16)",
+        b"\x1f\x8b": "a compressed body",
+    }
+)
+"""What sites send that no eye sees, by its first bytes."""
 _PLACE: Final = re.compile(r" at (line [0-9]+ column [0-9]+)$")
 
 
@@ -48,19 +58,21 @@ def read_object(body: bytes) -> Mapping[str, Any]:
     try:
         envelope = jiter.from_json(body, float_mode="decimal", allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        raise _not_json(str(error)) from None
+        raise _not_json(body, str(error)) from None
     if not isinstance(envelope, dict):
         raise RequestRefused("REQ-003", f"{kind_of(envelope)} as body", "a JSON object")
     return envelope
 
 
-def _not_json(parser_says: str) -> RequestRefused:
+def _not_json(body: bytes, parser_says: str) -> RequestRefused:
     """Tell where the body stops being JSON, without the parser's own words: they can quote the body."""
     place = _PLACE.search(parser_says)
     where = place[1] if place else "an unknown place"
     if parser_says.startswith("Detected duplicate key"):
         return RequestRefused("REQ-002", f"a member that stands twice in one object, at {where}", "each member once")
-    return RequestRefused("REQ-001", f"no strict JSON at {where}", "one JSON object in UTF-8, with finite numbers, at most 200 levels deep")
+    begins = next((what for mark, what in _NO_BEGINNING.items() if body.startswith(mark)), "")
+    found = begins or (f"no strict JSON at {where}" if body else "an empty body")
+    return RequestRefused("REQ-001", found, "one JSON object in UTF-8, with finite numbers, at most 200 levels deep")
 
 
 def _check_hook(hook: object, service_hook: HookName) -> None:
@@ -110,7 +122,7 @@ def _draft_orders(sent: object) -> Mapping[str, Any] | None:
     """Keep the Bundle; a second click in the public sandbox sends none, which is no error."""
     if sent is None or isinstance(sent, dict):
         return sent
-    raise RequestRefused("REQ-009", f"{kind_of(sent)} as 'context.draftOrders'", "a FHIR Bundle")
+    raise RequestRefused("REQ-009", f"{kind_of(sent)} as 'context.draftOrders'", "a FHIR Bundle, or a JSON text that holds one")
 
 
 def _selections(sent: object) -> tuple[str, ...] | None:

@@ -29,6 +29,17 @@ _CACHE_KIB: Final = 8192
 """Pages of the file that a SQLite connection keeps: with the 2 MB of its default, reading 5,000 comments of a year takes half as long again."""
 _TRANSIENT: Final = frozenset(["40001", "40P01"])
 """SQLSTATE of transactions that PostgreSQL ended for the sake of another one: try again."""
+_WHY_NOT: Final = (
+    ("Connection refused", "nothing listens at its address"),
+    ("failed to resolve host", "its host is not known here"),
+    ("password authentication failed", "user or password is refused"),
+    ("no password supplied", "it wants a password"),
+    ("no pg_hba.conf entry", "this user may not come from here"),
+    ("does not exist", "no such database or user"),
+    ("SSL", "it and this program do not agree on TLS"),
+    ("timeout", "it does not answer in time"),
+)
+"""Why PostgreSQL cannot be reached, in words of the program's own: what libpq says holds addresses and names."""
 _POSTGRES_ARGUMENTS: Final = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -307,4 +318,5 @@ def _name(error: Exception) -> str:
     """Name an error without its text, which can hold addresses, statements and values."""
     inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     code = getattr(inner, "sqlite_errorname", None) or getattr(inner, "sqlstate", None) or ""
-    return f"{type(inner).__name__} {code}".strip()
+    why = "" if code else next((f"({words})" for sign, words in _WHY_NOT if sign in str(inner)), "")
+    return f"{type(inner).__name__} {code or why}".strip()
