@@ -45,6 +45,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.explained
 	$(BIN)/python -m tests.golden
 	$(BIN)/python -m tests.operations_docs
+	$(BIN)/python -m tests.error_docs
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.screenshots
