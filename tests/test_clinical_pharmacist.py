@@ -6,16 +6,20 @@ import pytest
 
 from tests.clinic import (
     ALCOHOL,
+    BEDTIME,
     DAILY,
     FIBROMYALGIA,
     LDN_CAPSULE,
+    LDN_START,
     TABLET_50,
     VIVITROL,
     Json,
+    amount,
     call,
     concept,
     condition,
     dosage,
+    findings,
     listed,
     order,
     told,
@@ -30,12 +34,65 @@ DOSE = ("dose", "warning")
 MONTHLY: Json = {"repeat": {"frequency": 1, "period": 4, "periodUnit": "wk"}}
 FIFTY = order(TABLET_50, dosage(1, "{tbl}", DAILY))
 LOW = order(LDN_CAPSULE, dosage(1, "{capsule}"))
+USED = listed(LDN_CAPSULE, dosage(1, "{capsule}"), since=60, supply=90)
+TWO_WEEKS: Json = {"repeat": {**BEDTIME["repeat"], "boundsDuration": amount(14, "d")}}
+
+
+def _in_unit(value: float, unit: str) -> Json:
+    """A dose in a unit without a code."""
+    return {"doseAndRate": [{"doseQuantity": {"value": value, "unit": unit}}]}
+
+
+def renewal(*lines: Json, medication: Json = LDN_CAPSULE) -> Json:
+    """Low dose, taken before, for fibromyalgia."""
+    return call(order(medication, *lines), medications=[USED], conditions=FIBRO)
 
 
 CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
     "low dose beside 50 mg in use, both uses on the problem list: two regimens": (
         call(LOW, medications=[listed(TABLET_50, dosage(1, "{tbl}", DAILY), since=20, supply=90)], conditions=[*FIBRO, *AUD]),
         {OFF_LABEL, OTHER},
+    ),
+    # --- what is written beside the elements --------------------------------------------------------------------
+    "a text whose tablet and milligrams are of another product": (
+        renewal(dosage(1, "{capsule}", text="Take 1 tablet (50 mg) daily")),
+        {OFF_LABEL, DOSE},
+    ),
+    "an instruction for the patient with ten times the dose, beside a text that agrees": (
+        renewal(dosage(1, "{capsule}", text="Take 1 capsule (4.5 mg) nightly", patientInstruction="Take 45 mg at bedtime")),
+        {OFF_LABEL, DOSE},
+    ),
+    "an instruction for the patient that says the dose in milligrams": (
+        renewal(dosage(1, "{capsule}", text="1 cap qhs", patientInstruction="Take one capsule (4.5 mg) at bedtime")),
+        {OFF_LABEL},
+    ),
+    "an instruction for the patient without a dose": (
+        renewal(dosage(1, "{capsule}", text="1 cap qhs", patientInstruction="Take at bedtime with water")),
+        {OFF_LABEL},
+    ),
+    "one of two lines contradicts its own text": (
+        renewal(
+            dosage(1, "{capsule}", TWO_WEEKS, sequence=1, text="Take 10 mg at bedtime for 14 days"),
+            dosage(2, "{capsule}", sequence=2, text="2 caps at bedtime"),
+            medication=LDN_START,
+        ),
+        {OFF_LABEL, DOSE},
+    ),
+    "weekdays in elements, texts that leave them to the elements": (
+        call(
+            order(
+                TABLET_50,
+                dosage(
+                    1,
+                    "{tbl}",
+                    {"repeat": {**DAILY["repeat"], "dayOfWeek": ["mon", "tue", "wed", "thu", "fri"]}},
+                    text="Take 1 tablet daily",
+                ),
+                dosage(2, "{tbl}", {"repeat": {**DAILY["repeat"], "dayOfWeek": ["sat"]}}, text="Take 2 tablets daily"),
+            ),
+            conditions=AUD,
+        ),
+        set(),
     ),
 }
 
@@ -70,3 +127,37 @@ WORDS = {
 def test_a_summary_says_only_what_was_found(case: str, answer: Answer) -> None:
     body, expected = WORDS[case]
     assert expected in [card["summary"] for card in answer(body)["cards"]]
+
+
+DOSES: dict[str, tuple[Json, Json | str]] = {
+    "the second of two lines has its dose in its text alone": (
+        renewal(
+            dosage(1, "{capsule}", TWO_WEEKS, sequence=1, text="1 cap at bedtime x 14 days"),
+            dosage(None, timing=DAILY, sequence=2, text="2 caps at bedtime"),
+            medication=LDN_START,
+        ),
+        {"low": 1.5, "high": 3},
+    ),
+    "a line of words alone that says the line of elements again is no second dose": (
+        renewal(dosage(1, "{capsule}"), {"text": "Take 1 capsule (4.5 mg) at bedtime"}),
+        {"low": 4.5, "high": 4.5},
+    ),
+    **{
+        f"the unit {unit!r}": (renewal(dosage(1, "{x}", **_in_unit(1, unit))), {"low": 4.5, "high": 4.5})
+        for unit in ("Capsule, Oral", "softgel", "ODT", "cápsula", "Kapseln", "gélule", "COMPRIMIDOS")
+    },
+    **{
+        f"the unit {unit!r}": (
+            renewal(dosage(1, "{x}", **_in_unit(value, unit)), medication=concept("naltrexone 1 mg/mL")),
+            {"low": 4.5, "high": 4.5},
+        )
+        for unit, value in (("mgs", 4.5), ("mcgs", 4500), ("mls", 4.5), ("ccs", 4.5))
+    },
+    "a unit that may be any": (renewal(dosage(1, "{x}", **_in_unit(1, "unit"))), "unknown"),
+}
+
+
+@pytest.mark.parametrize("case", DOSES)
+def test_a_dose_is_read_as_a_pharmacist_reads_it(case: str, answer: Answer) -> None:
+    body, expected = DOSES[case]
+    assert findings(answer(body))[0]["dailyDoseMg"] == expected

@@ -37,8 +37,12 @@ def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date)
     readings = [_read(line, record.drug, drug_words) for line in record.dosages]
     silent = [line.is_silent for line in lines_of(record)]
     if all(silent):
-        return _from_text(record, readings)
-    return _beside_text(record, readings, today) if len(record.dosages) == 1 else record
+        joined = _from_text(record, readings)
+    elif len(record.dosages) > 1:
+        joined = _line_by_line(record, readings, silent, today)
+    else:
+        joined = _beside_text(record, readings[0], today)
+    return replace(joined, text_contradicts=True) if _instruction_contradicts(record, joined, drug_words, today) else joined
 
 
 def _read(line: Dosage, drug: DrugMatch, drug_words: frozenset[str]) -> SigReading | Unknown:
@@ -80,17 +84,46 @@ def _keeping(line: Dosage, read: Dosage) -> Dosage:
     )
 
 
-def _beside_text(record: MedicationRecord, readings: list[SigReading | Unknown], today: date) -> MedicationRecord:
-    """Complete a line of elements from its text, or note that the two contradict each other."""
-    reading, line = readings[0], record.dosages[0]
+def _beside_text(record: MedicationRecord, reading: SigReading | Unknown, today: date) -> MedicationRecord:
+    """Complete a line of elements from its text, or note that the two, or the text and the product, contradict each other."""
+    line = record.dosages[0]
     if isinstance(reading, Unknown):
         return record
     if len(reading.dosages) == 1:
         read = reading.dosages[0]
         filled = replace(record, dosages=(_filled(line, read),))
-        contradicts = _differ(record, replace(record, dosages=(_completed(read, line),)), today)
+        written = replace(record, dosages=(_completed(read, line),))
+        contradicts = _differ(record, written, today) or lines_of(written)[0].contradicts
         return replace(record, text_contradicts=True) if contradicts else filled
     return _steps_in_text(record, reading, today)
+
+
+def _line_by_line(record: MedicationRecord, readings: list[SigReading | Unknown], silent: list[bool], today: date) -> MedicationRecord:
+    """Join each of several lines to its own text, where that tells of one dose and the line is no part of a week.
+
+    A line of words alone stays as it is: it may say again what another line says in elements.
+    """
+    lines = []
+    for line, reading, is_silent in zip(record.dosages, readings, silent, strict=True):
+        alone = replace(record, dosages=(line,))
+        is_part_of_week = line.timing is not None and bool(line.timing.day_of_week)
+        tells_one = isinstance(reading, SigReading) and len(reading.dosages) == 1
+        lines.append(_beside_text(alone, reading, today) if tells_one and not is_silent and not is_part_of_week else alone)
+    dosages = tuple(line.dosages[0] for line in lines)
+    return replace(record, dosages=dosages, text_contradicts=any(line.text_contradicts for line in lines))
+
+
+def _instruction_contradicts(record: MedicationRecord, joined: MedicationRecord, drug_words: frozenset[str], today: date) -> bool:
+    """Tell whether the one instruction for the patient, beside a text of its own, surely states another dose than the order."""
+    if len(record.dosages) != 1 or len(joined.dosages) != 1 or isinstance(record.drug, Unknown):
+        return False
+    line = record.dosages[0]
+    if not line.text or not line.patient_instruction:
+        return False
+    reading = _read(replace(line, text=""), record.drug, drug_words)
+    if isinstance(reading, Unknown) or len(reading.dosages) != 1 or not reading.dosages[0].doses:
+        return False
+    return _differ(joined, replace(joined, dosages=(_completed(reading.dosages[0], joined.dosages[0]),)), today)
 
 
 def _filled(line: Dosage, read: Dosage) -> Dosage:
