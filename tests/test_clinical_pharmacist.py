@@ -1,6 +1,7 @@
 """Orders that a pharmacist invented from the clinical facts, over HTTP: what the service first got wrong, and what is right."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.clinic import (
     FIBROMYALGIA,
     LDN_CAPSULE,
     LDN_START,
+    OXYCODONE,
     TABLET_50,
     VIVITROL,
     Json,
@@ -31,11 +33,23 @@ AUD = [condition(ALCOHOL)]
 OFF_LABEL = ("off-label", "info")
 OTHER = ("other", "info")
 DOSE = ("dose", "warning")
+RECENT = ("opioid-conflict", "warning")
+CONFLICT = ("opioid-conflict", "critical")
 MONTHLY: Json = {"repeat": {"frequency": 1, "period": 4, "periodUnit": "wk"}}
 FIFTY = order(TABLET_50, dosage(1, "{tbl}", DAILY))
 LOW = order(LDN_CAPSULE, dosage(1, "{capsule}"))
 USED = listed(LDN_CAPSULE, dosage(1, "{capsule}"), since=60, supply=90)
 TWO_WEEKS: Json = {"repeat": {**BEDTIME["repeat"], "boundsDuration": amount(14, "d")}}
+
+
+def course(text: str, since: int, **more: Any) -> Json:  # noqa: ANN401
+    """An order of oxycodone whose dosage is words alone, and that names no supply."""
+    return listed(OXYCODONE, {"text": text}, since=since, **{"status": "completed", **more})
+
+
+def ended(text: str, since: int, **more: Any) -> Json:  # noqa: ANN401
+    """50 mg for alcohol dependence after such an order."""
+    return call(order(TABLET_50, dosage(1, "{tbl}", DAILY)), medications=[course(text, since, **more)], conditions=AUD)
 
 
 def _in_unit(value: float, unit: str) -> Json:
@@ -53,6 +67,20 @@ CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         call(LOW, medications=[listed(TABLET_50, dosage(1, "{tbl}", DAILY), since=20, supply=90)], conditions=[*FIBRO, *AUD]),
         {OFF_LABEL, OTHER},
     ),
+    # --- a short course of an opioid that only its text bounds ----------------------------------------------------
+    "five days in the text, begun 30 days ago": (ended("Take 1 tab q6h prn x 5 days", 30), set()),
+    "five days in the text, begun 16 days ago: ended 11 or 12 days ago": (ended("Take 1 tab q6h prn x 5 days", 16), set()),
+    "five days in the text, begun 13 days ago: ended 8 or 9 days ago": (ended("Take 1 tab q6h prn x 5 days", 13), {RECENT}),
+    "no length in the text": (ended("Take 1 tab q6h prn", 30), {RECENT}),
+    "five days in the text, with refills": (
+        ended("Take 1 tab q6h prn x 5 days", 30, dispenseRequest={"numberOfRepeatsAllowed": 2}),
+        {RECENT},
+    ),
+    "five days in the text, still active": (
+        call(order(TABLET_50, dosage(1, "{tbl}", DAILY)), medications=[course("1 tab q6h x 5 days", 30, status="active")], conditions=AUD),
+        {CONFLICT},
+    ),
+    "an empty text says nothing of the length": (ended("as directed", 30), {RECENT}),
     # --- what is written beside the elements --------------------------------------------------------------------
     "a text whose tablet and milligrams are of another product": (
         renewal(dosage(1, "{capsule}", text="Take 1 tablet (50 mg) daily")),

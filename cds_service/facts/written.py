@@ -1,9 +1,12 @@
 """Floor 3: what an order says in words joined to what it says in elements: structure beats text, and a contradiction is told."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
+from cds_service.facts.coverage import standing_of
 from cds_service.facts.sig import SigReading, read_sig
 from cds_service.facts.steps import lines_of, steps
 from cds_service.fhir.chart import Chart, MedicationRecord
@@ -12,18 +15,44 @@ from cds_service.fhir.terminology import DrugMatch
 from cds_service.quantities import Quantity, QuantityRange
 from cds_service.unknown import Unknown
 
+_MOST_ENDED: Final = 20
+"""Texts of ended orders of other drugs that are read, so that a long history costs no time; the rest stays without an end, which warns."""
+
 
 def texts_read(chart: Chart, drug_words: frozenset[str], today: date) -> Chart:
-    """Return the chart with the dosing texts of its drafts, and of earlier orders of the same drugs, read by `with_text`."""
+    """Return the chart with the dosing texts of its drafts, and of some earlier orders, read by `with_text`.
+
+    Earlier orders are those of the same drugs, and the newest of those that are over and name no end in elements: the text of a
+    short course ("for 5 days") tells when it was.
+    """
     ingredients = {order.drug.ingredient for order in chart.orders if isinstance(order.drug, DrugMatch)}
+    open_ended = _newest_open_ended(chart.medications)
     return replace(
         chart,
         orders=tuple(with_text(order, drug_words, today) for order in chart.orders),
         medications=tuple(
-            with_text(record, drug_words, today) if isinstance(record.drug, DrugMatch) and record.drug.ingredient in ingredients else record
+            with_text(record, drug_words, today)
+            if isinstance(record.drug, DrugMatch) and (record.drug.ingredient in ingredients or record.where in open_ended)
+            else record
             for record in chart.medications
         ),
     )
+
+
+def _newest_open_ended(records: Sequence[MedicationRecord]) -> frozenset[str]:
+    """Name the places of the newest orders that are over, have a text, and name neither supply, repeats nor end in elements."""
+    found = [
+        record
+        for record in records
+        if isinstance(record.drug, DrugMatch)
+        and standing_of(record) == "over"
+        and record.supply is None
+        and not record.repeats_allowed
+        and not (record.validity and record.validity.end)
+        and any(line.text or line.patient_instruction for line in record.dosages)
+    ]
+    newest = sorted(found, key=lambda record: record.authored_on or date.min, reverse=True)[:_MOST_ENDED]
+    return frozenset(record.where for record in newest)
 
 
 def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date) -> MedicationRecord:
