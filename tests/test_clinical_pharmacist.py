@@ -189,3 +189,13 @@ DOSES: dict[str, tuple[Json, Json | str]] = {
 def test_a_dose_is_read_as_a_pharmacist_reads_it(case: str, answer: Answer) -> None:
     body, expected = DOSES[case]
     assert findings(answer(body))[0]["dailyDoseMg"] == expected
+
+
+def test_no_dose_is_suggested_for_one_of_two_drafts_of_low_dose(answer: Answer) -> None:
+    drafts = [order(concept(f"naltrexone {mg} mg capsule (compounded)"), dosage(1, "{capsule}")) for mg in (1.5, 3)]
+    stop = {**drafts[0], "status": "stopped"}
+    labels = [
+        {one["label"] for card in answer(call(*both, conditions=FIBRO))["cards"] for one in card.get("suggestions", ())}
+        for both in (drafts, [stop, drafts[1]])
+    ]
+    assert [any("1.5 mg" in label for label in of_one) for of_one in labels] == [False, True]
