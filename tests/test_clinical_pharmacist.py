@@ -52,6 +52,11 @@ def ended(text: str, since: int, **more: Any) -> Json:  # noqa: ANN401
     return call(order(TABLET_50, dosage(1, "{tbl}", DAILY)), medications=[course(text, since, **more)], conditions=AUD)
 
 
+def fifty_for(text: str, problems: list[Json]) -> Json:
+    """One 50 mg tablet a day with a text."""
+    return call(order(TABLET_50, dosage(1, "{tbl}", DAILY, text=text)), conditions=problems)
+
+
 def _in_unit(value: float, unit: str) -> Json:
     """A dose in a unit without a code."""
     return {"doseAndRate": [{"doseQuantity": {"value": value, "unit": unit}}]}
@@ -81,6 +86,24 @@ CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         {CONFLICT},
     ),
     "an empty text says nothing of the length": (ended("as directed", 30), {RECENT}),
+    # --- what the dosing text says the drug is for ---------------------------------------------------------------
+    "50 mg for alcohol dependence by its text, fibromyalgia on the problem list": (
+        fifty_for("1 tablet daily for alcohol dependence", FIBRO),
+        set(),
+    ),
+    "50 mg for fibromyalgia by its text, dependence on the problem list": (
+        fifty_for("Take 1 tablet daily for fibromyalgia", AUD),
+        {OFF_LABEL, DOSE},
+    ),
+    "a text that denies the reason": (fifty_for("Take 1 tablet daily. Not for fibromyalgia", AUD), set()),
+    "a text that names a condition that is no reason for the drug": (fifty_for("Take 1 tablet daily, not for acute hepatitis", AUD), set()),
+    "a stated reason outranks the text": (
+        call(
+            order(TABLET_50, dosage(1, "{tbl}", DAILY, text="1 tablet daily for fibromyalgia"), reason=concept("alcohol dependence")),
+            conditions=[],
+        ),
+        set(),
+    ),
     # --- what is written beside the elements --------------------------------------------------------------------
     "a text whose tablet and milligrams are of another product": (
         renewal(dosage(1, "{capsule}", text="Take 1 tablet (50 mg) daily")),
@@ -132,6 +155,14 @@ def test_an_order_gets_the_cards_that_a_pharmacist_expects(case: str, answer: An
 
 
 WORDS = {
+    "low dose for what its text alone says": (
+        call(order(LDN_CAPSULE, {"text": "Take 1 capsule at bedtime for fibromyalgia"}), conditions=[]),
+        "Off-label: low-dose naltrexone for fibromyalgia, where the evidence conflicts; see also: Starting dose.",
+    ),
+    "for a time is no reason": (
+        call(order(LDN_CAPSULE, {"text": "Take 1 capsule at bedtime for 30 days"}), conditions=[]),
+        "Low-dose naltrexone, no indication found: off-label at this dose whatever the use; please state the reason; see also: Starting dose.",
+    ),
     "the injection for fibromyalgia has no dose a day": (
         call(order(VIVITROL, dosage(380, "mg", MONTHLY)), conditions=FIBRO),
         "Naltrexone injection for fibromyalgia: low doses are used there, usually 1.5 to 4.5 mg.",
