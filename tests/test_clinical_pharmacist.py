@@ -104,6 +104,20 @@ CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         ),
         set(),
     ),
+    # --- problems in other languages ----------------------------------------------------------------------------
+    **{
+        f"50 mg with {text!r} on the problem list": (call(FIFTY, conditions=[condition(concept(text))]), cards)
+        for text, cards in (
+            ("Síndrome de dependencia al alcohol", set()),
+            ("Alkoholabhängigkeitssyndrom", set()),
+            ("Dépendance à l'alcool", set()),
+            ("Trastorno por consumo de opioides", set()),
+            ("Antecedentes familiares de alcoholismo", {OTHER}),
+            ("Keine Alkoholabhängigkeit", {OTHER}),
+            ("Pas de dépendance alcoolique", {OTHER}),
+            ("Fibromialgia descartada", {OTHER}),
+        )
+    },
     # --- what is written beside the elements --------------------------------------------------------------------
     "a text whose tablet and milligrams are of another product": (
         renewal(dosage(1, "{capsule}", text="Take 1 tablet (50 mg) daily")),
@@ -155,6 +169,10 @@ def test_an_order_gets_the_cards_that_a_pharmacist_expects(case: str, answer: An
 
 
 WORDS = {
+    "a first order of a range without steps": (
+        call(order(LDN_START, {"text": "Take 1 to 3 capsules at bedtime"}), conditions=FIBRO),
+        "Off-label: low-dose naltrexone for fibromyalgia, where the evidence conflicts; see also: Starting dose.",
+    ),
     "low dose for what its text alone says": (
         call(order(LDN_CAPSULE, {"text": "Take 1 capsule at bedtime for fibromyalgia"}), conditions=[]),
         "Off-label: low-dose naltrexone for fibromyalgia, where the evidence conflicts; see also: Starting dose.",
