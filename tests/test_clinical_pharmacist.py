@@ -8,6 +8,7 @@ import pytest
 from tests.clinic import (
     ALCOHOL,
     BEDTIME,
+    CONTRAVE,
     DAILY,
     FIBROMYALGIA,
     LDN_CAPSULE,
@@ -39,6 +40,7 @@ MONTHLY: Json = {"repeat": {"frequency": 1, "period": 4, "periodUnit": "wk"}}
 FIFTY = order(TABLET_50, dosage(1, "{tbl}", DAILY))
 LOW = order(LDN_CAPSULE, dosage(1, "{capsule}"))
 USED = listed(LDN_CAPSULE, dosage(1, "{capsule}"), since=60, supply=90)
+TWICE: Json = {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}
 TWO_WEEKS: Json = {"repeat": {**BEDTIME["repeat"], "boundsDuration": amount(14, "d")}}
 
 
@@ -104,6 +106,9 @@ CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         ),
         set(),
     ),
+    # --- the fixed combination has a labelled most of its own -------------------------------------------------------
+    "three tablets of the fixed combination twice daily": (call(order(CONTRAVE, dosage(3, "{tbl}", TWICE)), conditions=[]), {DOSE}),
+    "two tablets of the fixed combination twice daily": (call(order(CONTRAVE, dosage(2, "{tbl}", TWICE)), conditions=[]), set()),
     # --- problems in other languages ----------------------------------------------------------------------------
     **{
         f"50 mg with {text!r} on the problem list": (call(FIFTY, conditions=[condition(concept(text))]), cards)
@@ -169,6 +174,10 @@ def test_an_order_gets_the_cards_that_a_pharmacist_expects(case: str, answer: An
 
 
 WORDS = {
+    "the fixed combination above its labelled dose": (
+        call(order(CONTRAVE, dosage(3, "{tbl}", TWICE)), conditions=[]),
+        "Naltrexone with bupropion: 48 mg a day of naltrexone, above the labelled 32 mg a day.",
+    ),
     "a first order of a range without steps": (
         call(order(LDN_START, {"text": "Take 1 to 3 capsules at bedtime"}), conditions=FIBRO),
         "Off-label: low-dose naltrexone for fibromyalgia, where the evidence conflicts; see also: Starting dose.",
