@@ -81,6 +81,7 @@ def test_names_that_contain_or_resemble_others_are_no_drug_of_the_rules(text: st
         ("HYDROCO/APAP TAB 5-325MG", "opioid opioid-agonist"),
         ("OxyContin\u2122 10 mg", "opioid opioid-agonist"),
         ("Vivitrol\u2120 380 mg", "depot naltrexone"),
+        ("XR-NTX 380 mg IM", "depot naltrexone"),
         ("oxyc/apap 5-325", "opioid opioid-agonist"),
         ("PROMETH/COD SYP 6.25-10", "opioid opioid-agonist"),
         ("but/apap/caf/cod", "opioid opioid-agonist"),
