@@ -98,6 +98,10 @@ CASES: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         {OFF_LABEL, DOSE},
     ),
     "a text that denies the reason": (fifty_for("Take 1 tablet daily. Not for fibromyalgia", AUD), set()),
+    "a caution in the text names a condition that is no reason": (
+        renewal(dosage(1, "{capsule}", text="1 cap qhs. Do not use for patients with opioid dependence")),
+        {OFF_LABEL},
+    ),
     "a text that names a condition that is no reason for the drug": (fifty_for("Take 1 tablet daily, not for acute hepatitis", AUD), set()),
     "a stated reason outranks the text": (
         call(

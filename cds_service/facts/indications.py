@@ -18,6 +18,11 @@ _OVER: Final = frozenset(["inactive", "resolved"])
 _NO_REASON: Final = Concept()
 _CLAUSE: Final = re.compile(r"[.;()\n]")
 _FOR: Final = re.compile(r"\b(?:for|para|für|pour|dx|indication|reason)\b", re.IGNORECASE)
+_CAUTION: Final = re.compile(
+    r"\b(?:no|not|don.?t|never|avoid|hold|stop|unless|until|without|caution|risk|watch|monitor|call|sin|kein|keine|nicht|pas|non)\b",
+    re.IGNORECASE,
+)
+"""Words of a caution: what such a clause names is hardly why the drug is taken, however it is meant."""
 _LONGEST_TEXT: Final = 1_000
 _MOST_WRITTEN: Final = 6
 """Clauses of dosing texts that are looked up."""
@@ -106,9 +111,9 @@ def _own_reasons(order: MedicationRecord, chart: Chart, index: ConditionIndex, i
 
 
 def _written_reasons(order: MedicationRecord) -> list[Concept]:
-    """List the first clauses of the dosing texts of an order that say what it is for, whole: a word before "for" may deny it."""
+    """List the first clauses of the dosing texts of an order that say what it is for, whole, but those of a caution."""
     texts = dict.fromkeys(text[:_LONGEST_TEXT] for line in order.dosages for text in (line.text, line.patient_instruction) if text)
-    clauses = (clause for text in texts for clause in _CLAUSE.split(text) if _FOR.search(clause))
+    clauses = (clause for text in texts for clause in _CLAUSE.split(text) if _FOR.search(clause) and not _CAUTION.search(clause))
     return [Concept(text=clause) for clause in islice(clauses, _MOST_WRITTEN)]
 
 
