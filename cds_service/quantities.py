@@ -91,12 +91,42 @@ PIECES: Final = frozenset(
         "injections",
         "caplet",
         "caplets",
+        "softgel",
+        "softgels",
+        "gelcap",
+        "gelcaps",
+        "odt",
+        "kapsel",
+        "kapseln",
+        "tablette",
+        "tabletten",
+        "filmtablette",
+        "filmtabletten",
+        "gélule",
+        "gélules",
+        "gelule",
+        "gelules",
+        "comprimé",
+        "comprimés",
+        "comprime",
+        "comprimes",
+        "cápsula",
+        "cápsulas",
+        "capsula",
+        "capsulas",
+        "comprimido",
+        "comprimidos",
+        "tableta",
+        "tabletas",
+        "compressa",
+        "compresse",
     ],
 )
-"""Names of a counted dose form, as UCUM annotations ({tbl}), HL7 order units (TAB) and texts write them."""
+"""Names of a counted dose form, as UCUM annotations ({tbl}), HL7 order units (TAB) and texts write them, some in other languages."""
 
 _SYNONYMS: Final = MappingProxyType(
     {
+        "mgs": "mg", "mcgs": "ug", "gms": "g", "mls": "mL", "ccs": "mL",
         "mcg": "ug", "µg": "ug", "μg": "ug", "microgram": "ug", "micrograms": "ug", "milligram": "mg", "milligrams": "mg",
         "gram": "g", "grams": "g", "gm": "g", "ml": "mL", "cc": "mL", "milliliter": "mL", "milliliters": "mL",
         "millilitre": "mL", "millilitres": "mL", "l": "L", "liter": "L", "litre": "L", "day": "d", "days": "d",
@@ -150,7 +180,7 @@ def unit_named(text: str | None) -> Unit | None:
     if stripped in UNITS:
         return UNITS[stripped]
     word = _PARENTHESES.sub("", stripped).strip().lower()
-    if word in PIECES:
+    if word in PIECES or word.partition(",")[0].strip() in PIECES:  # "Capsule, Oral"
         return UNITS["{piece}"]
     return UNITS.get(_SYNONYMS.get(word, word))
 

@@ -209,7 +209,7 @@ def test_a_card_that_no_rule_uses_is_told() -> None:
 def test_what_a_rule_can_say_is_collected_from_every_alternative() -> None:
     assert says_of(rules()["opioid-conflict"]) >= {"in-use", "recently-ended", "diagnosis"}
     assert says_of(rules()["titration-bedtime"]) == {""}
-    assert says_of(_rule(says="own")) == {"own", "above-usual-start", "schedule"}
+    assert says_of(_rule(says="own")) == {"own", "above-usual-start", "range", "schedule"}
 
 
 # --- languages ------------------------------------------------------------------------------------------------------

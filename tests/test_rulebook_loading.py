@@ -397,7 +397,7 @@ def test_all_problems_of_one_rule_come_at_once() -> None:
     changed = (
         text("sample", "{order.frist: {is: true}, order.drug: {inn: blocker}}")
         .replace("kind: dose", "kind: doses")
-        .replace("unit: mg/d", "unit: mgs")
+        .replace("unit: mg/d", "unit: mgx")
     )
     read_rule(changed, "sample.yaml", VOCABULARY, reader)
     assert sorted(problem.code for problem in reader.problems) == ["RULE-006", "RULE-013", "RULE-014", "RULE-015"]

@@ -289,3 +289,9 @@ def test_pruning_cuts_at_24_levels() -> None:
 def test_the_validators_are_built_before_the_first_call() -> None:
     build_validators()
     assert [name for name, model in MODELS.items() if not model.__pydantic_complete__] == []
+
+
+def test_white_space_around_a_code_is_no_loss() -> None:
+    found = salvaged(status=" draft", medicationCodeableConcept={"coding": [{"system": "http://x.example", "code": "7243 "}]})
+    assert (found.raw["status"], found.raw["medicationCodeableConcept"]["coding"][0]["code"], found.dropped) == ("draft", "7243", ())
+    assert salvaged(status="  ").dropped == (("status",),)

@@ -13,6 +13,7 @@ from cds_service.cards.offered import amount, fact_value, fact_words, order_valu
 from cds_service.cards.profiles import Profile
 from cds_service.cards.schedule import Step, usual_steps
 from cds_service.cards.text import rendered_line
+from cds_service.facts.exposures import is_start, same_ingredient
 from cds_service.facts.registry import OrderFacts
 from cds_service.fhir.chart import Chart, Completeness, ConditionRecord, Kind, MedicationRecord
 from cds_service.fhir.elements import Dosage, Timing
@@ -140,6 +141,8 @@ def _low_start(finding: Finding, offer: Offer, record: MedicationRecord, situati
     mg = in_unit(limit, "mg/d") if limit else None
     if mg is None or not isinstance(record.drug, DrugMatch) or not _is_plain_order(finding.facts, record.drug, offer):
         return None
+    if not _stands_alone(record, situation):
+        return None
     if situation.profile.applies_product_alone and not _is_one_piece_a_day(record):
         return None  # the old dose would stay in force, of the new product
     words = _written(offer, finding, situation, {"dose": amount(Quantity(mg, "mg"), situation.words), "ingredient": record.drug.ingredient})
@@ -164,6 +167,7 @@ def _titration(finding: Finding, offer: Offer, record: MedicationRecord, situati
         len(steps) < len(("first", "last"))
         or not isinstance(record.drug, DrugMatch)
         or not is_plain
+        or not _stands_alone(record, situation)
         or situation.profile.applies_product_alone
     ):
         return None
@@ -190,6 +194,11 @@ def _is_plain_order(facts: OrderFacts, drug: DrugMatch, offer: Offer) -> bool:
         and fact_value(facts, "order.is_as_needed") is not True
         and not (offer.routes and routes and not routes & offer.routes)
     )
+
+
+def _stands_alone(record: MedicationRecord, situation: Situation) -> bool:
+    """Tell whether no other draft of this signing starts the same drug: what both together would give after a change is nobody's plan."""
+    return not any(other.where != record.where and is_start(other) and same_ingredient(other, record) for other in situation.chart.orders)
 
 
 def _is_one_piece_a_day(record: MedicationRecord) -> bool:

@@ -1,8 +1,10 @@
 """Floor 3: why a drug is ordered: the order's own reason first, else the active problem list; for the indication facts."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Final
 
 from cds_service.facts.registry import Fact, Words
@@ -14,6 +16,16 @@ from cds_service.unknown import Unknown
 _NEVER_HAD: Final = frozenset(["refuted", "entered-in-error"])
 _OVER: Final = frozenset(["inactive", "resolved"])
 _NO_REASON: Final = Concept()
+_CLAUSE: Final = re.compile(r"[.;()\n]")
+_FOR: Final = re.compile(r"\b(?:for|para|für|pour|dx|indication|reason)\b", re.IGNORECASE)
+_CAUTION: Final = re.compile(
+    r"\b(?:no|not|don.?t|never|avoid|hold|stop|unless|until|without|caution|risk|watch|monitor|call|sin|kein|keine|nicht|pas|non)\b",
+    re.IGNORECASE,
+)
+"""Words of a caution: what such a clause names is hardly why the drug is taken, however it is meant."""
+_LONGEST_TEXT: Final = 1_000
+_MOST_WRITTEN: Final = 6
+"""Clauses of dosing texts that are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ def indication_facts(
     `indications` names the value sets of the problem list that can be a reason for a drug at all; empty means all of them.
     """
     problems = _problem_list(chart, today)
-    own = _own_reasons(order, chart, index)
+    own = _own_reasons(order, chart, index, indications)
     found, source = (own, "order") if own is not None else (_among(problems, indications), "problem-list")
     unread = _unread(chart, found) if own is None else None
     return {
@@ -79,17 +91,30 @@ def spoken_list(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _own_reasons(order: MedicationRecord, chart: Chart, index: ConditionIndex) -> _Found | None:
+def _own_reasons(order: MedicationRecord, chart: Chart, index: ConditionIndex, indications: Words) -> _Found | None:
     """Find the value sets of the reasons that the order itself states; `None` where it states none.
 
-    What it is taken for as needed is a reason only where it is in a value set: "pain" there says nothing of why.
+    What it is taken for as needed, or "for" in the words of a dosing text, is a reason only where it is in a value set of
+    `indications`: "pain" or "14 days" there says nothing of why.
     """
     named = [condition for condition in _referenced(order, chart) if condition.verification_status not in _NEVER_HAD]
     reasons = stated_reasons(order, chart)
     as_needed = [line.as_needed_for for line in order.dosages if line.as_needed_for]
     linked = [match for condition in named for match in condition.matches]
     matches = (*(match for concept in (*reasons, *as_needed) for match in index.find(concept)), *linked)
-    return _Found(matches, (order.where,)) if matches or reasons or named else None
+    if matches or reasons or named:
+        return _Found(matches, (order.where,))
+    written = _among(
+        _Found(tuple(match for reason in _written_reasons(order) for match in index.find(reason)), (order.where,)), indications
+    )
+    return written if written.matches else None
+
+
+def _written_reasons(order: MedicationRecord) -> list[Concept]:
+    """List the first clauses of the dosing texts of an order that say what it is for, whole, but those of a caution."""
+    texts = dict.fromkeys(text[:_LONGEST_TEXT] for line in order.dosages for text in (line.text, line.patient_instruction) if text)
+    clauses = (clause for text in texts for clause in _CLAUSE.split(text) if _FOR.search(clause) and not _CAUTION.search(clause))
+    return [Concept(text=clause) for clause in islice(clauses, _MOST_WRITTEN)]
 
 
 def _referenced(order: MedicationRecord, chart: Chart) -> list[ConditionRecord]:

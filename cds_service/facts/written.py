@@ -1,9 +1,12 @@
 """Floor 3: what an order says in words joined to what it says in elements: structure beats text, and a contradiction is told."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
+from cds_service.facts.coverage import standing_of
 from cds_service.facts.sig import SigReading, read_sig
 from cds_service.facts.steps import lines_of, steps
 from cds_service.fhir.chart import Chart, MedicationRecord
@@ -12,18 +15,44 @@ from cds_service.fhir.terminology import DrugMatch
 from cds_service.quantities import Quantity, QuantityRange
 from cds_service.unknown import Unknown
 
+_MOST_ENDED: Final = 20
+"""Texts of ended orders of other drugs that are read, so that a long history costs no time; the rest stays without an end, which warns."""
+
 
 def texts_read(chart: Chart, drug_words: frozenset[str], today: date) -> Chart:
-    """Return the chart with the dosing texts of its drafts, and of earlier orders of the same drugs, read by `with_text`."""
+    """Return the chart with the dosing texts of its drafts, and of some earlier orders, read by `with_text`.
+
+    Earlier orders are those of the same drugs, and the newest of those that are over and name no end in elements: the text of a
+    short course ("for 5 days") tells when it was.
+    """
     ingredients = {order.drug.ingredient for order in chart.orders if isinstance(order.drug, DrugMatch)}
+    open_ended = _newest_open_ended(chart.medications)
     return replace(
         chart,
         orders=tuple(with_text(order, drug_words, today) for order in chart.orders),
         medications=tuple(
-            with_text(record, drug_words, today) if isinstance(record.drug, DrugMatch) and record.drug.ingredient in ingredients else record
+            with_text(record, drug_words, today)
+            if isinstance(record.drug, DrugMatch) and (record.drug.ingredient in ingredients or record.where in open_ended)
+            else record
             for record in chart.medications
         ),
     )
+
+
+def _newest_open_ended(records: Sequence[MedicationRecord]) -> frozenset[str]:
+    """Name the places of the newest orders that are over, have a text, and name neither supply, repeats nor end in elements."""
+    found = [
+        record
+        for record in records
+        if isinstance(record.drug, DrugMatch)
+        and standing_of(record) == "over"
+        and record.supply is None
+        and not record.repeats_allowed
+        and not (record.validity and record.validity.end)
+        and any(line.text or line.patient_instruction for line in record.dosages)
+    ]
+    newest = sorted(found, key=lambda record: record.authored_on or date.min, reverse=True)[:_MOST_ENDED]
+    return frozenset(record.where for record in newest)
 
 
 def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date) -> MedicationRecord:
@@ -37,8 +66,12 @@ def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date)
     readings = [_read(line, record.drug, drug_words) for line in record.dosages]
     silent = [line.is_silent for line in lines_of(record)]
     if all(silent):
-        return _from_text(record, readings)
-    return _beside_text(record, readings, today) if len(record.dosages) == 1 else record
+        joined = _from_text(record, readings)
+    elif len(record.dosages) > 1:
+        joined = _line_by_line(record, readings, silent, today)
+    else:
+        joined = _beside_text(record, readings[0], today)
+    return replace(joined, text_contradicts=True) if _instruction_contradicts(record, joined, drug_words, today) else joined
 
 
 def _read(line: Dosage, drug: DrugMatch, drug_words: frozenset[str]) -> SigReading | Unknown:
@@ -80,17 +113,46 @@ def _keeping(line: Dosage, read: Dosage) -> Dosage:
     )
 
 
-def _beside_text(record: MedicationRecord, readings: list[SigReading | Unknown], today: date) -> MedicationRecord:
-    """Complete a line of elements from its text, or note that the two contradict each other."""
-    reading, line = readings[0], record.dosages[0]
+def _beside_text(record: MedicationRecord, reading: SigReading | Unknown, today: date) -> MedicationRecord:
+    """Complete a line of elements from its text, or note that the two, or the text and the product, contradict each other."""
+    line = record.dosages[0]
     if isinstance(reading, Unknown):
         return record
     if len(reading.dosages) == 1:
         read = reading.dosages[0]
         filled = replace(record, dosages=(_filled(line, read),))
-        contradicts = _differ(record, replace(record, dosages=(_completed(read, line),)), today)
+        written = replace(record, dosages=(_completed(read, line),))
+        contradicts = _differ(record, written, today) or lines_of(written)[0].contradicts
         return replace(record, text_contradicts=True) if contradicts else filled
     return _steps_in_text(record, reading, today)
+
+
+def _line_by_line(record: MedicationRecord, readings: list[SigReading | Unknown], silent: list[bool], today: date) -> MedicationRecord:
+    """Join each of several lines to its own text, where that tells of one dose and the line is no part of a week.
+
+    A line of words alone stays as it is: it may say again what another line says in elements.
+    """
+    lines = []
+    for line, reading, is_silent in zip(record.dosages, readings, silent, strict=True):
+        alone = replace(record, dosages=(line,))
+        is_part_of_week = line.timing is not None and bool(line.timing.day_of_week)
+        tells_one = isinstance(reading, SigReading) and len(reading.dosages) == 1
+        lines.append(_beside_text(alone, reading, today) if tells_one and not is_silent and not is_part_of_week else alone)
+    dosages = tuple(line.dosages[0] for line in lines)
+    return replace(record, dosages=dosages, text_contradicts=any(line.text_contradicts for line in lines))
+
+
+def _instruction_contradicts(record: MedicationRecord, joined: MedicationRecord, drug_words: frozenset[str], today: date) -> bool:
+    """Tell whether the one instruction for the patient, beside a text of its own, surely states another dose than the order."""
+    if len(record.dosages) != 1 or len(joined.dosages) != 1 or isinstance(record.drug, Unknown):
+        return False
+    line = record.dosages[0]
+    if not line.text or not line.patient_instruction:
+        return False
+    reading = _read(replace(line, text=""), record.drug, drug_words)
+    if isinstance(reading, Unknown) or len(reading.dosages) != 1 or not reading.dosages[0].doses:
+        return False
+    return _differ(joined, replace(joined, dosages=(_completed(reading.dosages[0], joined.dosages[0]),)), today)
 
 
 def _filled(line: Dosage, read: Dosage) -> Dosage:

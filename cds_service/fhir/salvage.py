@@ -151,7 +151,7 @@ def _has(here: Any, name: str | int) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def _mend(clean: dict[str, Any], errors: Mapping[Path, str]) -> Iterable[Path]:
-    """Wrap, unwrap or drop each erroneous element, the last index first; yield the places of those dropped."""
+    """Wrap, unwrap, trim or drop each erroneous element, the last index first; yield the places of those dropped."""
     for path in sorted(errors, key=_order, reverse=True):
         parent: Any = clean
         for part in path[:-1]:
@@ -163,6 +163,8 @@ def _mend(clean: dict[str, Any], errors: Mapping[Path, str]) -> Iterable[Path]:
             parent[path[-1]] = [value]
         elif errors[path] != "list_type" and isinstance(value, list) and len(value) == 1:
             parent[path[-1]] = value[0]
+        elif isinstance(value, str) and value.strip() not in ("", value):
+            parent[path[-1]] = value.strip()  # a code with white space around it
         else:
             _drop(parent, path)
             yield path

@@ -58,11 +58,15 @@ def cut(text: str) -> Words:
 
 
 def fold(text: str) -> str:
-    """Make texts comparable: one case, no accents, no invisible characters that could split a name unseen."""
+    """Make texts comparable: one case, no accents, no invisible characters that could split a name unseen.
+
+    A symbol stands apart: a trade mark sign would else become letters at the end of the name that it follows.
+    """
     visible = text.translate(_INVISIBLE)
     if visible.isascii():
         return visible.lower()
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", visible).casefold())
+    apart = "".join(f" {character} " if unicodedata.category(character) == "So" else character for character in visible)
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", apart).casefold())
     return "".join(character for character in folded if unicodedata.category(character) not in {"Mn", "Cf", "Me"})
 
 
