@@ -71,7 +71,7 @@ def _refuse_mixed_lists(groups: Sequence[Group]) -> None:
     for before, after in pairwise([group for group in groups if not group.is_empty]):
         if after.pause == "AND" and before.when:
             kinds = {_kind(when) for when in (before.when[-1], *after.when)}
-            if len(kinds) > 1 or kinds - {"Moment", "Clock", "Days"} or after.is_as_needed:
+            if len(kinds) > 1 or kinds - {"Moment", "Clock"} or after.is_as_needed:
                 raise Refused("sig-ambiguous")
 
 
@@ -92,7 +92,7 @@ def _only_counted(
     frequency: Frequency, moments: Sequence[Moment], clocks: Sequence[str], days: Sequence[str], whens: Sequence[When]
 ) -> Timing:
     """Read "once nightly" as nightly, "once" as one dose; "twice" alone says nothing."""
-    if frequency.low != 1 or frequency.high != 1 or clocks or days or any(isinstance(when, Word) for when in whens):
+    if frequency.high != 1 or clocks or days or any(isinstance(when, Word) for when in whens):
         raise Refused("sig-ambiguous")
     if not moments:
         return Timing(count=1)
@@ -169,7 +169,7 @@ def _add(kept: list[Moment], moment: Moment, pause: str) -> None:
 def _are_one_part(one: str, other: str) -> bool:
     """Tell whether two codes of moments name one part of the day, one of them broadly."""
     pair = {one, other}
-    return any(pair <= part for part in _PARTS) and bool(_BROAD & pair)
+    return any(part.issuperset(pair) for part in _PARTS) and bool(_BROAD & pair)
 
 
 def could_be_one(one: str, other: str) -> bool:
@@ -215,7 +215,7 @@ def _agreed(frequency: Frequency | None, when: tuple[str, ...], clocks: tuple[st
 
 def _follows_moments(said: Frequency, moments: int) -> bool:
     """Tell whether "daily" only repeats the moments named; "once daily" does not."""
-    return _bare(said) == Frequency(1, 1, unit=_DAY) and moments > 1 and not said.is_counted
+    return _bare(said) == Frequency(1, 1, unit=_DAY) and bool(moments) and not said.is_counted
 
 
 def _refuse_other_times(when: Sequence[str], clocks: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ def label_lengths(clauses: Sequence[Clause]) -> None:
         if label.first != expected or label.unit != labelled[0][1].unit or clause.lengths:
             raise Refused("sig-contradictory")
         expected = label.last + 1
-        clause.length_group = len(clause.groups) - 1
+        clause.length_group = len(clause.groups)
         clause.lengths = [] if label.is_ongoing or clause.is_ongoing else [length_of(label)]
     is_gapless = all(clause.label for clause in clauses[: len(labelled)])
     if labelled and not (is_gapless and all(clause.lengths for clause, _ in labelled[:-1])):
