@@ -244,6 +244,14 @@ def _pause(context: Context, item: Item) -> None:
     context.out.append(Item("DAYJOIN") if _joins_days(context) else item)
 
 
+def _ongoing(context: Context, item: Item) -> None:
+    """Tell "week 3 and on" from "on Monday and on Thursday"."""
+    if item.value == "and" and context.peek().kind == "DAYS":
+        _and(context, Item("AND"))
+    else:
+        context.out.append(item)
+
+
 def _to(context: Context, item: Item) -> None:
     """Tell the "to" of a range from the "to" of a change."""
     if _joins_days(context):
@@ -388,5 +396,5 @@ _SETTLE: Final[dict[str, _Settle]] = {
     "EVENINGS": _every_second, "MORNINGS": _every_second, "A": _article, "EVERY": _every, "PER": _per,
     "EACHUNIT": _each_unit, "ON": _place, "AT": _place, "IN": _inside, "TIMESFOR": _x, "FOR": _for, "FIRST": _first, "UNIT": _unit,
     "TO": _to, "INCREASE": _change, "DECREASE": _change, "MAY": _change, "BY": _by, "THEN": _then, "DOSES": _doses,
-    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "SUPPLY": _unplaced, "PRECONDITION": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
+    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "SUPPLY": _unplaced, "PRECONDITION": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "ONGOING": _ongoing, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
 }  # fmt: skip

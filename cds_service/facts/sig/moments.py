@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, product
 from types import MappingProxyType
 from typing import Final
 
@@ -172,10 +172,20 @@ def _are_one_part(one: str, other: str) -> bool:
     return any(part.issuperset(pair) for part in _PARTS) and bool(_BROAD & pair)
 
 
-def could_be_one(one: str, other: str) -> bool:
+def _could_be_one(one: str, other: str) -> bool:
     """Tell whether two codes, each with a dose, could mean the same time: then a text says one dose twice, or orders two."""
     pair = {one, other}
     return one == other or pair == {"NIGHT", "HS"} or (pair != {"EVE", "NIGHT"} and _are_one_part(one, other))
+
+
+def can_coincide(one: Timing, other: Timing) -> bool:
+    """Tell whether two timings could fall together: neither their weekdays nor their moments keep them apart."""
+    has_other_days = bool(one.day_of_week and other.day_of_week) and not set(one.day_of_week) & set(other.day_of_week)
+    moments = [frozenset(timing.when) | frozenset(timing.time_of_day) for timing in (one, other)]
+    could_be_one_moment = any(_could_be_one(first, second) for first, second in product(*moments))
+    has_other_moments = all(moments) and not could_be_one_moment and one.day_of_week == other.day_of_week
+    is_same_kind = bool(one.when) == bool(other.when) and bool(one.time_of_day) == bool(other.time_of_day)
+    return not (has_other_days or (has_other_moments and is_same_kind))
 
 
 def _days(named: Sequence[Days]) -> tuple[str, ...]:

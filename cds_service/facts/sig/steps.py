@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import combinations, product
+from itertools import combinations
 from typing import Final
 
 from cds_service.facts.sig.amounts import Counting, doses_of
 from cds_service.facts.sig.clauses import Clause, Group, Sig
-from cds_service.facts.sig.moments import could_be_one, timing_of
+from cds_service.facts.sig.moments import can_coincide, timing_of
 from cds_service.facts.sig.parts import PIECE, Dose
 from cds_service.facts.sig.reasons import Refused
-from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value
+from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value, times_a_day
 from cds_service.fhir.elements import Bounds, Timing
 from cds_service.fhir.elements import Dose as DoseElement
 from cds_service.quantities import Quantity, QuantityRange, range_in
@@ -136,14 +136,15 @@ class _Planner:
     def _together(self, clause: Clause, dosed: Sequence[Group]) -> tuple[Taking, ...]:
         """Return several doses of one step, each with times of its own."""
         others = [group for group in clause.groups if not group.doses and not group.is_empty]
-        is_length_last = not clause.lengths or clause.length_group >= clause.groups.index(dosed[-1])
+        last_dosed = max(index for index, group in enumerate(clause.groups) if group.doses)
+        is_length_last = not clause.lengths or clause.length_group >= last_dosed
         if others or any(group.is_as_needed for group in dosed) or not is_length_last:
             raise Refused("sig-ambiguous")
         takings = [Taking(self._doses(group.doses, _counting(group.has_taking)), timing_of([group])) for group in dosed]
         if not all(taking.timing and _moments(taking.timing) for taking in takings):
             raise Refused("sig-ambiguous")
         times = [taking.timing for taking in takings if taking.timing]
-        if any(_can_coincide(one, other) for one, other in combinations(times, 2)):
+        if any(can_coincide(one, other) for one, other in combinations(times, 2)):
             raise Refused("sig-ambiguous")
         return tuple(takings)
 
@@ -342,16 +343,6 @@ def _moments(timing: Timing) -> frozenset[str]:
     return frozenset(timing.when) | frozenset(timing.time_of_day) | frozenset(timing.day_of_week)
 
 
-def _can_coincide(one: Timing, other: Timing) -> bool:
-    """Tell whether two timings could fall together: neither their weekdays nor their moments keep them apart."""
-    has_other_days = bool(one.day_of_week and other.day_of_week) and not set(one.day_of_week) & set(other.day_of_week)
-    moments = [frozenset(timing.when) | frozenset(timing.time_of_day) for timing in (one, other)]
-    could_be_one_moment = any(could_be_one(first, second) for first, second in product(*moments))
-    has_other_moments = all(moments) and not could_be_one_moment and one.day_of_week == other.day_of_week
-    is_same_kind = bool(one.when) == bool(other.when) and bool(one.time_of_day) == bool(other.time_of_day)
-    return not (has_other_days or (has_other_moments and is_same_kind))
-
-
 def _keeps_timing(last: Step, takings: Sequence[Taking]) -> bool:
     """Tell whether a step after a mere pause is taken at the times of the one before, or says nothing of them."""
     times = [taking.timing for taking in takings]
@@ -364,15 +355,23 @@ def _is_once_a_day(timing: Timing) -> bool:
 
 
 def _refuse_wrong_direction(last: Step, takings: Iterable[Taking], opener: str) -> None:
-    """Refuse an increase to less and a decrease to more."""
-    amounts = [[dose.amount for taking in step for dose in taking.doses[:1]] for step in (last.takings, takings)]
-    if len(amounts[0]) != 1 or len(amounts[1]) != 1:
-        return
-    known = range_in(amounts[1][0], amounts[0][0].unit)
-    is_rise = known is not None and known.low > amounts[0][0].high
-    is_fall = known is not None and known.high < amounts[0][0].low
-    if known is not None and not (is_rise if opener == "INCREASE" else is_fall):
+    """Refuse an increase to less and a decrease to more: of all that is taken in a day, not of one dose."""
+    amounts = [dose.amount for taking in last.takings for dose in taking.doses[:1]]
+    before, after = (_a_day(step, amounts[0].unit) if amounts else None for step in (last.takings, takings))
+    if before and after and not (after.low > before.high if opener == "INCREASE" else after.high < before.low):
         raise Refused("sig-contradictory")
+
+
+def _a_day(takings: Iterable[Taking], unit: str) -> QuantityRange | None:
+    """Return what several takings come to in a day, or in one round of them; `None` where one of them is not in that kind of unit."""
+    low = high = Decimal(0)
+    for taking in takings:
+        known = range_in(taking.doses[0].amount, unit) if taking.doses else None
+        if known is None:
+            return None
+        times = times_a_day(taking.timing)
+        low, high = low + known.low * times, high + known.high * times
+    return QuantityRange(low, high, unit)
 
 
 def _is_beyond(taking: Taking, limit: tuple[Quantity, Quantity]) -> bool:

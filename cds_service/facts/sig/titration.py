@@ -7,6 +7,7 @@ from typing import Final
 from cds_service.facts.sig.clauses import Clause, When
 from cds_service.facts.sig.parts import Frequency, Label
 from cds_service.facts.sig.reasons import Refused
+from cds_service.fhir.elements import Timing
 from cds_service.quantities import QuantityRange
 
 _MOST_STEPS: Final = 60
@@ -79,3 +80,12 @@ def single_value(amount: QuantityRange) -> Decimal:
     if amount.low != amount.high:
         raise Refused("sig-ambiguous")
     return amount.low
+
+
+def times_a_day(timing: Timing | None) -> Decimal:
+    """Return how often a day; once where a timing does not count by the day."""
+    match timing:
+        case Timing(frequency=int() as often, period=Decimal() as every, period_unit="d"):
+            return often / every
+        case _:
+            return Decimal(1)

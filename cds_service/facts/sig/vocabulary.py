@@ -121,7 +121,8 @@ IN: in | within | into
 WITH: with
 DOSES: dose | doses
 THEN: then | and then | followed by | after that | afterwards | thereafter | next | subsequently | and thereafter
-ONGOING: onward | onwards | and onward | and onwards | on and after | and on | and beyond | ongoing | and ongoing | thereafter and ongoing
+ONGOING and: and on
+ONGOING: onward | onwards | and onward | and onwards | on and after | and beyond | ongoing | and ongoing | thereafter and ongoing
 INCREASE: increase | increase the dose | increase dose | increasing | raise | raise dose | titrate up | titrate upward | titrate upwards | titrate | uptitrate
 INCREASE: titrate dose | advance | go up | escalate | increase dosage
 DECREASE: decrease | decrease dose | reduce | reduce dose | lower | lower dose | taper | taper down | titrate down | wean | decrease the dose | reduce the dose
