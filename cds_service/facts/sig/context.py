@@ -17,6 +17,7 @@ _MOMENTS: Final = ("MOMENT", "RECURS", "MERIDIEM", "LEAD")
 _CHANGES: Final = ("INCREASE", "DECREASE", "MAY")
 _IN_NOTE: Final = frozenset({"NUMBER", "TO", "MASS", "VOLUME", "PIECE", "EVERY", "TOTAL", "TIMESFOR", "A", "OF", "PER", "EACHUNIT", "EQ"})
 _LONGEST_NOTE: Final = 12
+_AND: Final = Item("AND")
 _ONE: Final = Item("NUMBER", "word", Decimal(1))
 _HOURS: Final = 24
 _HALF_DAY: Final = 12
@@ -247,7 +248,7 @@ def _pause(context: Context, item: Item) -> None:
 def _ongoing(context: Context, item: Item) -> None:
     """Tell "week 3 and on" from "on Monday and on Thursday"."""
     if item.value == "and" and context.peek().kind == "DAYS":
-        _and(context, Item("AND"))
+        _and(context, _AND)
     else:
         context.out.append(item)
 
@@ -266,9 +267,7 @@ def _to(context: Context, item: Item) -> None:
     if item.value == "to" and is_goal and following.kind in ("NUMBER", "A"):
         context.write("TARGET")
         context.mode = None
-    elif following.kind == "INDICATION" and _follows_indication(context):
-        return
-    else:
+    elif not (following.kind == "INDICATION" and _follows_indication(context)):
         context.out.append(Item("TO"))
 
 

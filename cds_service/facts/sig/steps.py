@@ -356,8 +356,8 @@ def _is_once_a_day(timing: Timing) -> bool:
 
 def _refuse_wrong_direction(last: Step, takings: Iterable[Taking], opener: str) -> None:
     """Refuse an increase to less and a decrease to more: of all that is taken in a day, not of one dose."""
-    amounts = [dose.amount for taking in last.takings for dose in taking.doses[:1]]
-    before, after = (_a_day(step, amounts[0].unit) if amounts else None for step in (last.takings, takings))
+    first = next((dose.amount for taking in last.takings for dose in taking.doses), None)
+    before, after = (_a_day(step, first.unit) if first else None for step in (last.takings, takings))
     if before and after and not (after.low > before.high if opener == "INCREASE" else after.high < before.low):
         raise Refused("sig-contradictory")
 
@@ -366,7 +366,7 @@ def _a_day(takings: Iterable[Taking], unit: str) -> QuantityRange | None:
     """Return what several takings come to in a day, or in one round of them; `None` where one of them is not in that kind of unit."""
     low = high = Decimal(0)
     for taking in takings:
-        known = range_in(taking.doses[0].amount, unit) if taking.doses else None
+        known = range_in(taking.doses[0].amount, unit)
         if known is None:
             return None
         times = times_a_day(taking.timing)
@@ -383,8 +383,7 @@ def _is_beyond(taking: Taking, limit: tuple[Quantity, Quantity]) -> bool:
             times = max(often * days / every, Decimal(1))
             known = [amount for dose in taking.doses if (amount := range_in(dose.amount, top.unit))]
             return any(amount.low * times > top.value for amount in known)
-        case _:
-            return False
+    return False
 
 
 def bounds_of(length: QuantityRange | None) -> Bounds | None:

@@ -8,7 +8,7 @@ from typing import Final
 from cds_service.facts.sig.amounts import MG, in_mg
 from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.words import Item, at
-from cds_service.quantities import QuantityRange
+from cds_service.quantities import exactly
 
 _FEWEST_DISPENSED: Final = 7
 _UNITS: Final = ("PIECE", "VOLUME")
@@ -99,7 +99,7 @@ def _mixed_mg(before: Sequence[Item], piece_mg: Decimal | None) -> Decimal:
     """Return how many mg are dissolved."""
     pieces = [item for item in before if item.kind == "PIECE"]
     numbers = [item.number for item in before if item.kind == "NUMBER"]
-    masses = [QuantityRange(one.number, one.number, unit.value) for one, unit in pairwise(before) if unit.kind == "MASS"]
+    masses = [exactly(one.number, unit.value) for one, unit in pairwise(before) if unit.kind == "MASS"]
     mg = in_mg(masses[0]) if len(masses) == 1 else None
     each = mg.high if mg else piece_mg
     counts = numbers[: len(numbers) - len(masses)]
@@ -115,7 +115,7 @@ def _after_note(items: Sequence[Item], index: int, worth: Decimal) -> Sequence[I
     opens = at(items, index).kind in ("OPEN", "EQ")
     note = items[index + opens : index + opens + 4]
     if [item.kind for item in note] == ["NUMBER", "MASS", "PER", "VOLUME"]:
-        stated = in_mg(QuantityRange(note[0].number, note[0].number, note[1].value))
+        stated = in_mg(exactly(note[0].number, note[1].value))
         if stated is None or stated.high != worth:
             raise Refused("sig-contradictory")
         index += opens + 4

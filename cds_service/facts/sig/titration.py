@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from cds_service.facts.sig.clauses import Clause, When
@@ -11,6 +12,7 @@ from cds_service.fhir.elements import Timing
 from cds_service.quantities import QuantityRange
 
 _MOST_STEPS: Final = 60
+_A_DAY: Final = MappingProxyType({"h": Decimal(24), "d": Decimal(1), "wk": 1 / Decimal(7)})
 _RISES: Final = ("INCREASE", "MAY")
 
 
@@ -24,8 +26,7 @@ def label_lengths(clauses: Sequence[Clause]) -> None:
         expected = label.last + 1
         clause.length_group = len(clause.groups)
         clause.lengths = [] if label.is_ongoing or clause.is_ongoing else [length_of(label)]
-    is_gapless = all(clause.label for clause in clauses[: len(labelled)])
-    if labelled and not (is_gapless and all(clause.lengths for clause, _ in labelled[:-1])):
+    if not all(clause.label for clause in clauses[: len(labelled)]):
         raise Refused("sig-ambiguous")
 
 
@@ -83,9 +84,9 @@ def single_value(amount: QuantityRange) -> Decimal:
 
 
 def times_a_day(timing: Timing | None) -> Decimal:
-    """Return how often a day; once where a timing does not count by the day."""
+    """Return how often a day; once where a timing counts neither by hours nor by days nor by weeks."""
     match timing:
-        case Timing(frequency=int() as often, period=Decimal() as every, period_unit="d"):
-            return often / every
+        case Timing(frequency=int() as often, period=Decimal() as every, period_unit="h" | "d" | "wk" as unit):
+            return often * _A_DAY[unit] / every
         case _:
             return Decimal(1)
