@@ -11,13 +11,13 @@ from cds_service.facts.sig.clauses import Clause, Group, Sig
 from cds_service.facts.sig.moments import can_coincide, timing_of
 from cds_service.facts.sig.parts import PIECE, Dose
 from cds_service.facts.sig.reasons import Refused
-from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value, times_a_day
+from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value, times_a_week
+from cds_service.facts.sig.vocabulary import WEEK
 from cds_service.fhir.elements import Bounds, Timing
 from cds_service.fhir.elements import Dose as DoseElement
 from cds_service.quantities import Quantity, QuantityRange, range_in
 
 _HOURS: Final = 24
-_DAYS: Final = 7
 _DAILY: Final = Timing(frequency=1, period=Decimal(1), period_unit="d")
 
 
@@ -355,21 +355,21 @@ def _is_once_a_day(timing: Timing) -> bool:
 
 
 def _refuse_wrong_direction(last: Step, takings: Iterable[Taking], opener: str) -> None:
-    """Refuse an increase to less and a decrease to more: of all that is taken in a day, not of one dose."""
+    """Refuse an increase to less and a decrease to more: of all that is taken in a week, not of one dose."""
     first = next((dose.amount for taking in last.takings for dose in taking.doses), None)
-    before, after = (_a_day(step, first.unit) if first else None for step in (last.takings, takings))
+    before, after = (_a_week(step, first.unit) if first else None for step in (last.takings, takings))
     if before and after and not (after.low > before.high if opener == "INCREASE" else after.high < before.low):
         raise Refused("sig-contradictory")
 
 
-def _a_day(takings: Iterable[Taking], unit: str) -> QuantityRange | None:
-    """Return what several takings come to in a day, or in one round of them; `None` where one of them is not in that kind of unit."""
+def _a_week(takings: Iterable[Taking], unit: str) -> QuantityRange | None:
+    """Return what several takings come to in a week; `None` where one of them is not in that kind of unit."""
     low = high = Decimal(0)
     for taking in takings:
         known = range_in(taking.doses[0].amount, unit)
         if known is None:
             return None
-        times = times_a_day(taking.timing)
+        times = times_a_week(taking.timing)
         low, high = low + known.low * times, high + known.high * times
     return QuantityRange(low, high, unit)
 
@@ -377,9 +377,10 @@ def _a_day(takings: Iterable[Taking], unit: str) -> QuantityRange | None:
 def _is_beyond(taking: Taking, limit: tuple[Quantity, Quantity]) -> bool:
     """Tell whether a regular dose a day is more than its limit, where both are stated in one kind of unit."""
     match taking:
-        case Taking(timing=Timing(frequency=int() as often, period=Decimal() as every, period_unit="d"), is_as_needed=False):
+        case Taking(timing=Timing(frequency=int() as often, period=Decimal() as every, period_unit="d") as timing, is_as_needed=False):
             top, period = limit
-            days = {"h": period.value / _HOURS, "d": period.value, "wk": period.value * _DAYS}[period.unit]
+            a_week = len(timing.day_of_week or WEEK)
+            days = {"h": period.value / _HOURS, "d": period.value, "wk": period.value * a_week}[period.unit]
             times = max(often * days / every, Decimal(1))
             known = [amount for dose in taking.doses if (amount := range_in(dose.amount, top.unit))]
             return any(amount.low * times > top.value for amount in known)

@@ -8,11 +8,13 @@ from typing import Final
 from cds_service.facts.sig.clauses import Clause, When
 from cds_service.facts.sig.parts import Frequency, Label
 from cds_service.facts.sig.reasons import Refused
+from cds_service.facts.sig.vocabulary import WEEK
 from cds_service.fhir.elements import Timing
 from cds_service.quantities import QuantityRange
 
 _MOST_STEPS: Final = 60
-_A_DAY: Final = MappingProxyType({"h": Decimal(24), "d": Decimal(1), "wk": 1 / Decimal(7)})
+_A_WEEK: Final = MappingProxyType({"h": Decimal(24 * 7), "wk": Decimal(1), "mo": Decimal(12 * 7) / 365})
+"""How often a period of one of these units comes in a week."""
 _RISES: Final = ("INCREASE", "MAY")
 
 
@@ -83,10 +85,9 @@ def single_value(amount: QuantityRange) -> Decimal:
     return amount.low
 
 
-def times_a_day(timing: Timing | None) -> Decimal:
-    """Return how often a day; once where a timing counts neither by hours nor by days nor by weeks."""
+def times_a_week(timing: Timing | None) -> Decimal:
+    """Return how often a week; a dose of which nobody says when is taken once a day."""
     match timing:
-        case Timing(frequency=int() as often, period=Decimal() as every, period_unit="h" | "d" | "wk" as unit):
-            return often * _A_DAY[unit] / every
-        case _:
-            return Decimal(1)
+        case Timing(frequency=int() as often, period=Decimal() as every, period_unit=unit, day_of_week=days):
+            return often * (len(days or WEEK) if unit == "d" else _A_WEEK[unit]) / every
+    return Decimal(len(WEEK))
