@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from cds_service.facts.sig import LONGEST_TEXT, REASONS, SigReading, read_sig
 from cds_service.facts.sig.vocabulary import NUMBER_WORDS, PHRASES
-from cds_service.unknown import Unknown
 from tests.sig_generator import generated, notation
 
 MARKS = ("1", "2", ".5", "1/2", "4.5", "(", ")", "-", ",", ".", "/", "9:00", "#30", "=")
@@ -115,14 +114,3 @@ def test_work_grows_no_faster_than_the_text(hostile: Callable[[int], str]) -> No
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_work_is_bounded_for_each_character(hostile: Callable[[int], str]) -> None:
     assert _calls(hostile(LONGEST_TEXT)) <= 100 * LONGEST_TEXT
-
-
-def test_a_text_of_a_thousand_characters_is_still_looked_at_and_a_longer_one_is_not() -> None:
-    text = "1 tab qhs"
-    assert isinstance(read_sig(text + " " * (1000 - len(text))), SigReading)
-    assert read_sig(text + " " * (1001 - len(text))) == Unknown("sig-too-long")
-
-
-def test_more_phrases_than_any_instruction_has_are_refused() -> None:
-    assert read_sig("mg " * 251) == Unknown("sig-too-long")
-    assert read_sig("mg " * 250) == Unknown("sig-ambiguous")

@@ -217,3 +217,37 @@ def test_a_known_strength_settles_the_mass_beside_the_count_at_the_end_of_a_clim
     read = notation(read_sig(text, piece_mg=Decimal(1)))
     assert read == "1 piece @ 1/d HS for 1 wk > 2 piece @ 1/d HS for 1 wk > 3 piece @ 1/d HS"
     assert read_sig(text) == Unknown("sig-ambiguous")
+
+
+def test_a_text_of_a_thousand_characters_is_still_looked_at_and_a_longer_one_is_not() -> None:
+    text = "1 tab qhs"
+    assert isinstance(read_sig(text + " " * (1000 - len(text))), SigReading)
+    assert read_sig(text + " " * (1001 - len(text))) == Unknown("sig-too-long")
+
+
+def test_more_phrases_than_any_instruction_has_are_refused() -> None:
+    assert read_sig("mg " * 251) == Unknown("sig-too-long")
+    assert read_sig("mg " * 250) == Unknown("sig-ambiguous")
+
+
+def test_the_steps_that_a_text_allows_are_numbered_behind_those_that_it_orders() -> None:
+    reading = read_sig("1.5 mg, may increase to 3 mg")
+    assert isinstance(reading, SigReading)
+    assert reading.furthest == (
+        Dosage(sequence=1, doses=(Dose("", exactly("1.5", "mg")),)),
+        Dosage(sequence=2, doses=(Dose("", exactly(3, "mg")),)),
+    )
+
+
+def test_zeros_behind_the_last_decimal_are_not_kept() -> None:
+    assert [str(_dosages(f"{number} mg nightly")[0].doses[0].amount.low) for number in ("1.50", "1.0", ".500", "10")] == [
+        "1.5",
+        "1",
+        "0.5",
+        "10",
+    ]
+
+
+def test_a_climb_has_sixty_steps_at_most() -> None:
+    assert len(_dosages("1 mg nightly, increase by 1 mg every week to 61 mg")) == 61
+    assert read_sig("1 mg nightly, increase by 1 mg every week to 62 mg") == Unknown("sig-ambiguous")

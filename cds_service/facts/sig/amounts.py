@@ -2,22 +2,29 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, Literal
+from enum import Enum, auto
+from typing import Final
 
 from cds_service.facts.sig.parts import PIECE, Dose, Stated
 from cds_service.facts.sig.reasons import Refused
 from cds_service.fhir.elements import Dose as DoseElement
 from cds_service.quantities import QuantityRange, range_in
 
-Counting = Literal["", "small", "any"]
-"""Whether a bare number can be a count of units: not at all, where it is small, or whatever it is (units were named before)."""
-_MG: Final = "mg"
+MG: Final = "mg"
 _ML: Final = "mL"
+
+
+class Counting(Enum):
+    """Whether a bare number can be a count of units: not at all, where it is small, or whatever it is (units were named before)."""
+
+    NEVER = auto()
+    SMALL = auto()
+    ANY = auto()
 
 
 def in_mg(amount: QuantityRange) -> QuantityRange | None:
     """Express a mass in mg; `None` for a count or a volume."""
-    return range_in(amount, _MG)
+    return range_in(amount, MG)
 
 
 def doses_of(stated: Sequence[Dose], header: Dose | None, piece_mg: Decimal | None, *, counts: Counting) -> tuple[DoseElement, ...]:
@@ -39,7 +46,7 @@ class _Claims:
     def __init__(self, stated: Sequence[Dose], header: Dose | None, piece_mg: Decimal | None, *, counts: Counting) -> None:
         """Collect the statements in their order."""
         main = [statement for dose in stated for statement in dose.stated]
-        if len({_kind(statement) for statement in main}) < len(main):
+        if len({_unit(statement) for statement in main}) < len(main):
             raise Refused("sig-ambiguous")
         notes = [statement for dose in stated for statement in dose.notes]
         shares = {dose.share for dose in stated} - {""}
@@ -55,15 +62,18 @@ class _Claims:
         self.strength = _one_of([statement.strength for statement in products if statement.strength])
         self.is_one = bool(products) and not self.counts and all(not statement.is_many for statement in products)
         self.concentrations = [statement for statement in self.order if statement.per]
-        first = main[0].amount if main else None
+        first = main[0].amount
         self.leads_with_mass = bool(first and in_mg(first)) and bool(notes)
 
     def amounts(self) -> tuple[QuantityRange, ...]:
         """Return the dose in each way it was stated, in the order of the statements."""
         if self.volumes or self.concentrations:
             return self._of_volume()
-        if self.strength or (self.counts and self.header and not self.masses and self.header.strength):
-            return self._of_product()
+        strength = self.strength
+        if self.counts and self.header and not self.masses:
+            strength = strength or self.header.strength
+        if strength:
+            return self._of_product(strength)
         if self.counts and self.masses:
             return self._of_count_and_mass()
         return (self.counts,) if self.counts else self._agreed_masses()
@@ -98,15 +108,13 @@ class _Claims:
 
     def _settled(self, count: QuantityRange, mass: QuantityRange, piece_mg: Decimal) -> tuple[QuantityRange, ...]:
         """Settle "2 capsules (9 mg)" by what one unit of the ordered product holds."""
-        total = QuantityRange(count.low * piece_mg, count.high * piece_mg, _MG)
+        total = QuantityRange(count.low * piece_mg, count.high * piece_mg, MG)
         if _ends(mass) not in (_ends(total), (piece_mg, piece_mg)):
             raise Refused("sig-contradictory")
         return (count, total)
 
-    def _of_product(self) -> tuple[QuantityRange, ...]:
+    def _of_product(self, strength: QuantityRange) -> tuple[QuantityRange, ...]:
         """Multiply a count by the strength stated beside it, or at the head of the text."""
-        strength = self.strength or (self.header.strength if self.header else None)
-        assert strength is not None  # noqa: S101 - the caller looked
         if self.is_total and not self.masses:
             raise Refused("sig-ambiguous")
         if self.counts:
@@ -118,7 +126,7 @@ class _Claims:
     def _with_strength(self, count: QuantityRange, strength: QuantityRange) -> tuple[QuantityRange, ...]:
         """Return count and mass, which must agree with any mass stated beside them."""
         each = _single_mg(strength)
-        total = QuantityRange(count.low * each, count.high * each, _MG)
+        total = QuantityRange(count.low * each, count.high * each, MG)
         stated = self.masses if not self.is_each else []
         if any(_ends(mass) != _ends(total) for mass in stated):
             raise Refused("sig-contradictory")
@@ -132,18 +140,19 @@ class _Claims:
             raise Refused("sig-contradictory")
         if self.volumes is None or self.counts or self.strength:
             raise Refused("sig-ambiguous")
-        worked_out = [QuantityRange(self.volumes.low * worth, self.volumes.high * worth, _MG) for worth in worths]
+        worked_out = [QuantityRange(self.volumes.low * worth, self.volumes.high * worth, MG) for worth in worths]
         if len({_ends(mass) for mass in (*self.masses, *worked_out)}) > 1:
             raise Refused("sig-contradictory")
         masses = tuple(dict.fromkeys(self.masses)) or tuple(worked_out)
         return (*masses, self.volumes) if self.leads_with_mass else (self.volumes, *masses)
 
 
-def _kind(statement: Stated) -> str:
-    """Name what a statement states: a count, a volume, a mass, a strength or a concentration."""
-    if statement.amount is None:
-        return "concentration" if statement.per else "strength"
-    return "mass" if in_mg(statement.amount) else statement.amount.unit or PIECE
+def _unit(statement: Stated) -> str | None:
+    """Name the unit of an amount, one for all masses and one for all counts; `None` for a strength alone."""
+    amount = statement.amount
+    if amount is None:
+        return None
+    return MG if in_mg(amount) else amount.unit or PIECE
 
 
 def _is_count(statement: Stated) -> bool:
@@ -155,7 +164,7 @@ def _count(statement: Stated, *, counts: Counting) -> QuantityRange:
     """Return a count; a bare number must be one that can be a count, where a count can stand."""
     amount = statement.amount
     assert amount is not None  # noqa: S101 - `_is_count` looked
-    if not amount.unit and not (counts == "any" or (counts == "small" and statement.can_count)):
+    if not amount.unit and not (counts is Counting.ANY or (counts is Counting.SMALL and statement.can_count)):
         raise Refused("sig-ambiguous")
     return QuantityRange(amount.low, amount.high, PIECE)
 

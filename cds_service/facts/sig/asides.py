@@ -5,6 +5,7 @@ Both work on scanned words, before the vocabulary is looked up, and only where n
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 from typing import Final
 
 from cds_service.facts.sig.scan import Raw
@@ -37,7 +38,7 @@ def _spread(raws: Sequence[Raw]) -> list[Raw]:
         if number.kind == "number" and unit.is_tight and unit.text in _SHORT_PIECES and (is_taken or unit.text == "c"):
             spread[index] = replace(unit, text=_SHORT_PIECES[unit.text])
             if is_taken:
-                spread[index - 2] = replace(raws[index - 2], text="take")
+                spread[index - 2] = Raw("word", "take")
     return spread
 
 
@@ -58,10 +59,10 @@ def _one_slip_away(word: str) -> Iterator[str]:
         yield head + tail[1:]
         if len(tail) > 1:
             yield head + tail[1] + tail[0] + tail[2:]
-        for letter in "abcdefghijklmnopqrstuvwxyz":
+        for letter in ascii_lowercase:
             yield head + letter + tail
             yield head + letter + tail[1:]
-    yield from (word + letter for letter in "abcdefghijklmnopqrstuvwxyz")
+    yield from (word + letter for letter in ascii_lowercase)
 
 
 def _without_cautions(raws: Sequence[Raw]) -> Iterator[Raw]:
@@ -85,7 +86,7 @@ def _caution(raws: Sequence[Raw], start: int) -> int:
         return start
     while index < len(raws) and raws[index].text not in _STRONG:
         kind, length = _phrase(raws, index)
-        if kind not in harmless and (kind or raws[index].kind not in ("word", "sep", "slash", "dash", "date")):
+        if kind not in harmless and (kind or raws[index].kind not in ("word", "sep", "slash", "dash")):
             return start
         index += length
     return index
@@ -93,18 +94,17 @@ def _caution(raws: Sequence[Raw], start: int) -> int:
 
 def _opener(raws: Sequence[Raw], start: int) -> tuple[str, int]:
     """Return kind and length of the longest phrase there that begins a caution or a precondition; length 0 where none does."""
-    lengths = range(min(LONGEST_PHRASE, len(raws) - start), 0, -1)
-    phrases = ((length, PHRASES.get(tuple(raw.text for raw in raws[start : start + length]))) for length in lengths)
-    found = ((meaning.kind, length) for length, meaning in phrases if meaning and meaning.kind in ("CAUTION", "PRECONDITION"))
-    return next(found, ("", 0))
+    phrases = (tuple(raw.text for raw in raws[start : start + length]) for length in range(LONGEST_PHRASE, 0, -1))
+    found = ((PHRASES[phrase].kind, len(phrase)) for phrase in phrases if phrase in PHRASES)
+    return next((opener for opener in found if opener[0] in ("CAUTION", "PRECONDITION")), ("", 0))
 
 
 def _phrase(raws: Sequence[Raw], index: int) -> tuple[str, int]:
     """Return the kind of the longest phrase there and its length; an empty kind for what is not in the vocabulary."""
-    for length in range(min(LONGEST_PHRASE, len(raws) - index), 0, -1):
-        meaning = PHRASES.get(tuple(raw.text for raw in raws[index : index + length]))
-        if meaning:
-            return meaning.kind, length
+    for length in range(LONGEST_PHRASE, 0, -1):
+        phrase = tuple(raw.text for raw in raws[index : index + length])
+        if phrase in PHRASES:
+            return PHRASES[phrase].kind, len(phrase)
     if raws[index].kind in ("number", "date"):
         return raws[index].kind.upper(), 1
     return ("NUMBER" if raws[index].text in NUMBER_WORDS else ""), 1

@@ -13,6 +13,7 @@ When = Frequency | Moment | Clock | Days | Word
 
 _CHANGES: Final = ("INCREASE", "DECREASE", "MAY")
 _PAUSES: Final = ("SEP", "AND")
+_A_DAY: Final = Frequency(1, 1, unit="d")
 
 
 @dataclass(slots=True)
@@ -125,11 +126,8 @@ class _Sorter:
             self._change(part)
 
     def _open(self, opener: str) -> Clause:
-        """Begin a step, or name the one that has not begun yet."""
-        if self.sig.clause.is_empty and self.sig.clause.opener in ("", "THEN", "SEP"):
-            self.sig.clause.opener = opener if len(self.sig.clauses) > 1 or opener in _CHANGES else self.sig.clause.opener
-        else:
-            self.sig.clauses.append(Clause(opener))
+        """Begin a step; one that was begun before and says nothing is left out later."""
+        self.sig.clauses.append(Clause(opener))
         return self.sig.clause
 
     def _word(self, word: Word) -> None:
@@ -198,7 +196,6 @@ class _Sorter:
         """Move what the present group holds into a step of its own."""
         self.sig.clause.groups.pop()
         clause = self._open("SEP")
-        group.pause = ""
         clause.groups = [group]
         return clause
 
@@ -238,7 +235,7 @@ class _Sorter:
         if is_first:
             self.labels_come_last = bool(clause.doses)
         if not (clause.label is None and (self.labels_come_last or not clause.doses)):
-            clause = self._next_step(clause.group) if clause.group.is_empty else self._open("SEP")
+            clause = self._open("SEP")
         clause.label = label
 
     def _change(self, part: Limit | By | Goal | UpTo) -> None:
@@ -263,7 +260,7 @@ class _Sorter:
         """Take a limit with the period that follows it."""
         following = self.parts[self.index + 1] if self.index + 1 < len(self.parts) else None
         if isinstance(part, Limit) and part.is_daily:
-            self.sig.limits.append((part.dose, Frequency(1, 1, unit="d")))
+            self.sig.limits.append((part.dose, _A_DAY))
             return
         is_clear = isinstance(part, Limit) or (
             isinstance(part, UpTo) and bool(self.sig.clauses[0].doses) and not self.sig.clause.group.doses
@@ -276,4 +273,4 @@ class _Sorter:
 
 def sort(parts: Sequence[Part]) -> Sig:
     """Put phrases into steps; raises Refused where it is not clear what belongs together."""
-    return _Sorter(parts).sort() if parts else Sig()
+    return _Sorter(parts).sort()

@@ -5,6 +5,7 @@ One pass from left to right; each step looks at no more than a fixed number of n
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from cds_service.facts.sig.neighbours import Context
@@ -16,9 +17,11 @@ _MOMENTS: Final = ("MOMENT", "RECURS", "MERIDIEM", "LEAD")
 _CHANGES: Final = ("INCREASE", "DECREASE", "MAY")
 _IN_NOTE: Final = frozenset({"NUMBER", "TO", "MASS", "VOLUME", "PIECE", "EVERY", "TOTAL", "TIMESFOR", "A", "OF", "PER", "EACHUNIT", "EQ"})
 _LONGEST_NOTE: Final = 12
+_AND: Final = Item("AND")
 _ONE: Final = Item("NUMBER", "word", Decimal(1))
 _HOURS: Final = 24
 _HALF_DAY: Final = 12
+_EVERY_SECOND: Final = MappingProxyType({"NIGHTS": "NIGHT", "EVENINGS": "EVE", "MORNINGS": "MORN"})
 
 
 def settle(items: Sequence[Item]) -> tuple[Item, ...]:
@@ -58,13 +61,9 @@ def _number(context: Context, item: Item) -> None:
 
 def _clock_of_number(context: Context, item: Item) -> None:
     """Read "9 pm" where a clock time can stand: after "at", in brackets, or after another clock time."""
-    before = [at(context.items, context.index - back).kind for back in (1, 2, 3)]
-    is_listed = (
-        before[0] in ("AND", "SEP", "TO")
-        and context.last.kind in ("AND", "SEP", "TO")
-        and at(context.out, len(context.out) - 2).kind == "CLOCK"
-    )
-    if (before[0] not in ("AT", "OPEN") and not is_listed) or item.value != "digits" or not 1 <= item.number <= _HALF_DAY:
+    before = at(context.items, context.index - 1).kind
+    is_listed = before in ("AND", "SEP") and at(context.out, len(context.out) - 2).kind == "CLOCK"
+    if (before not in ("AT", "OPEN") and not is_listed) or item.value != "digits" or not 1 <= item.number <= _HALF_DAY:
         raise Refused("sig-ambiguous")
     context.write("CLOCK", _clock(int(item.number), "00", context.peek().value))
     context.index += 1
@@ -72,7 +71,7 @@ def _clock_of_number(context: Context, item: Item) -> None:
 
 def _clock_time(context: Context, item: Item) -> None:
     """Read "9:00 pm" and "21:00"."""
-    hour, _, minute = item.value.partition(":")
+    hour, minute = item.value.split(":")
     meridiem = context.peek().value if context.peek().kind == "MERIDIEM" else ""
     is_valid = int(hour) < _HOURS and int(minute) < len(range(60)) and (not meridiem or 1 <= int(hour) <= _HALF_DAY)
     if not is_valid:
@@ -98,14 +97,10 @@ def _recurring(context: Context, item: Item) -> None:
     context.write("MOMENT", f"{item.value} recurs")
 
 
-def _every_second(moment: str) -> "_Settle":
+def _every_second(context: Context, item: Item) -> None:
     """Read "every other night": every two days, at that time."""
-
-    def settled(context: Context, item: Item) -> None:
-        context.write("FREQ", item.value)
-        context.write("MOMENT", f"{moment} recurs")
-
-    return settled
+    context.write("FREQ", item.value)
+    context.write("MOMENT", _EVERY_SECOND[item.kind])
 
 
 def _article(context: Context, item: Item) -> None:
@@ -116,8 +111,6 @@ def _article(context: Context, item: Item) -> None:
     elif following.kind == "UNIT":
         is_one = later.kind == "LEAD" or context.last.kind in ("FOR", "AFTER")
         context.out.append(_ONE if is_one else Item("PER"))
-    elif [following.kind, later.kind, context.peek(3).kind] == ["NUMBER", "MASS", "PIECE"]:
-        context.out += (_ONE, Item("MULT"))
     elif following.kind not in ("NUMBER", *_MOMENTS):
         context.out.append(item)
 
@@ -155,7 +148,7 @@ def _place(context: Context, item: Item) -> None:
     if _dated(context):
         return
     following = context.peek()
-    is_numbered = context.last.kind == "NUMBER" and at(context.out, len(context.out) - 2).kind in ("LABEL", "TO")
+    is_numbered = context.last.kind == "NUMBER" and at(context.out, len(context.out) - 2).kind == "LABEL"
     if item.kind == "ON" and is_numbered and following.kind not in ("DAYS", "CLOCK"):
         context.write("ONGOING")
     elif following.kind not in ("DAYS", "CLOCK", *_MOMENTS) and not _is_clock_or_label(context):
@@ -168,7 +161,7 @@ def _is_clock_or_label(context: Context) -> bool:
     return kinds in (("NUMBER", "MERIDIEM"), ("UNIT", "NUMBER"))
 
 
-def _inside(context: Context, item: Item) -> None:
+def _inside(context: Context, _item: Item) -> None:
     """Read "in 24 hours" as per, "in 2 weeks" as after, "increase in 1.5 mg increments" as by."""
     if context.mode == "change" and context.peek().kind == "NUMBER" and context.peek(2).kind in _UNITS:
         _by(context, Item("BY"))
@@ -180,7 +173,7 @@ def _inside(context: Context, item: Item) -> None:
     if (number.kind, unit.kind) != ("NUMBER", "UNIT"):
         raise Refused("sig-unread-words")
     is_per = unit.value == "h" or (unit.value == "d" and number.number == 1)
-    context.out.append(Item("PER") if is_per else Item("AFTER", item.value))
+    context.out.append(Item("PER") if is_per else Item("AFTER"))
 
 
 def _x(context: Context, _item: Item) -> None:
@@ -193,7 +186,7 @@ def _x(context: Context, _item: Item) -> None:
         context.index += 1
     elif context.last.kind == "NUMBER" and following.kind == "UNIT":
         context.out += (Item("TIMES"), Item("PER"))
-    elif context.last.kind == "NUMBER" and following.kind == "NUMBER" and later.kind in ("MASS", "VOLUME"):
+    elif context.last.kind == "NUMBER" and following.kind == "NUMBER" and later.kind == "MASS":
         context.write("MULT")
     elif following.kind == "A" or (following.kind == "NUMBER" and later.kind in ("UNIT", "DOSES", "TO", "MORE")):
         context.write("FOR")
@@ -238,7 +231,7 @@ def _unit(context: Context, item: Item) -> None:
     ):
         context.write("TIMES")
         return
-    is_label = context.peek().kind == "NUMBER" and context.last.kind not in ("NUMBER", "PER", "EVERY", "TIMES", "MORE")
+    is_label = context.peek().kind == "NUMBER" and context.last.kind not in ("NUMBER", "PER", "EVERY", "MORE")
     context.out.append(Item("LABEL", item.value) if is_label else item)
 
 
@@ -252,10 +245,18 @@ def _pause(context: Context, item: Item) -> None:
     context.out.append(Item("DAYJOIN") if _joins_days(context) else item)
 
 
+def _ongoing(context: Context, item: Item) -> None:
+    """Tell "week 3 and on" from "on Monday and on Thursday"."""
+    if item.value == "and" and context.peek().kind == "DAYS":
+        _and(context, _AND)
+    else:
+        context.out.append(item)
+
+
 def _to(context: Context, item: Item) -> None:
     """Tell the "to" of a range from the "to" of a change."""
     if _joins_days(context):
-        context.write("DAYJOIN", "" if item.value == "or" else "to")
+        context.write("DAYJOIN", item.value)
         return
     if _dated(context):
         return
@@ -263,13 +264,11 @@ def _to(context: Context, item: Item) -> None:
     if item.value == "to" and last == "THEN":
         return
     is_goal = last in _CHANGES or context.mode == "by" or (context.mode == "change" and last not in ("NUMBER", *_UNITS))
-    if item.value == "to" and is_goal and following.kind in ("NUMBER", "A") and last != "LABEL":
+    if item.value == "to" and is_goal and following.kind in ("NUMBER", "A"):
         context.write("TARGET")
-        context.mode = "goal"
-    elif following.kind == "INDICATION" and _follows_indication(context):
-        return
-    else:
-        context.out.append(Item("TO", item.value))
+        context.mode = None
+    elif not (following.kind == "INDICATION" and _follows_indication(context)):
+        context.out.append(Item("TO"))
 
 
 def _change(context: Context, item: Item) -> None:
@@ -290,7 +289,7 @@ def _then(context: Context, item: Item) -> None:
     """Begin the next step; "then as directed" leaves it to directions."""
     if context.peek().kind == "DIRECTED":
         raise Refused("sig-as-directed")
-    context.mode = ""
+    context.mode = None
     context.out.append(item)
 
 
@@ -303,7 +302,7 @@ def _doses(context: Context, item: Item) -> None:
 
 def _indication(context: Context, _item: Item) -> None:
     """Skip what the drug is for, where it is said to be that."""
-    if at(context.items, context.index - 1).kind not in ("FOR", "PRN", "HEADING", "INDICATION") and not _follows_indication(context):
+    if at(context.items, context.index - 1).kind not in ("FOR", "PRN", "HEADING") and not _follows_indication(context):
         raise Refused("sig-unread-words")
     following = context.peek(2) if context.peek().kind == "EVERY" else context.peek()
     named = {item.value.partition(" ")[0] for item in (context.last, following) if item.kind in ("MOMENT", "RECURS")}
@@ -322,7 +321,7 @@ def _and(context: Context, item: Item) -> None:
     if context.peek().kind == "DAYS" and context.last.kind == "SEP" and at(context.out, len(context.out) - 2).kind == "DAYS":
         context.out[-1] = Item("DAYJOIN")
     elif _joins_labels(context):
-        context.write("TO", "-")
+        context.write("TO")
     elif not (context.peek().kind == "INDICATION" and at(context.items, context.index - 1).kind == "INDICATION"):
         _pause(context, item)
 
@@ -392,9 +391,9 @@ def _drop(_context: Context, _item: Item) -> None:
 
 _Settle = Callable[[Context, Item], None]
 _SETTLE: Final[dict[str, _Settle]] = {
-    "NUMBER": _number, "CLOCK": _clock_time, "MERIDIEM": _meridiem, "RECURS": _recurring, "NIGHTS": _every_second("NIGHT"),
-    "EVENINGS": _every_second("EVE"), "MORNINGS": _every_second("MORN"), "A": _article, "EVERY": _every, "PER": _per,
+    "NUMBER": _number, "CLOCK": _clock_time, "MERIDIEM": _meridiem, "RECURS": _recurring, "NIGHTS": _every_second,
+    "EVENINGS": _every_second, "MORNINGS": _every_second, "A": _article, "EVERY": _every, "PER": _per,
     "EACHUNIT": _each_unit, "ON": _place, "AT": _place, "IN": _inside, "TIMESFOR": _x, "FOR": _for, "FIRST": _first, "UNIT": _unit,
     "TO": _to, "INCREASE": _change, "DECREASE": _change, "MAY": _change, "BY": _by, "THEN": _then, "DOSES": _doses,
-    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "SUPPLY": _unplaced, "PRECONDITION": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
+    "TAKE": _taking, "TARGET": _until, "DATE": _unplaced, "SUPPLY": _unplaced, "PRECONDITION": _unplaced, "WITH": _unplaced, "CAUTION": _unplaced, "INDICATION": _indication, "MORE": _more, "AND": _and, "ONGOING": _ongoing, "SEP": _pause, "HEADING": _heading, "OPEN": _open, "CLOSE": _close, "OF": _drop, "EQUALS": lambda c, _i: c.write("EQ"),
 }  # fmt: skip

@@ -66,7 +66,7 @@ class _Items(Lexer):
         """Yield one token for each item, with the item as its value."""
         items: Any = lexer_state.text
         for item in items:
-            token = Token(item.kind, "")
+            token = Token(item.kind, item.kind)
             token.value = item
             yield token
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, product
 from types import MappingProxyType
 from typing import Final
 
@@ -71,7 +71,7 @@ def _refuse_mixed_lists(groups: Sequence[Group]) -> None:
     for before, after in pairwise([group for group in groups if not group.is_empty]):
         if after.pause == "AND" and before.when:
             kinds = {_kind(when) for when in (before.when[-1], *after.when)}
-            if len(kinds) > 1 or kinds - {"Moment", "Clock", "Days"} or after.is_as_needed:
+            if len(kinds) > 1 or kinds - {"Moment", "Clock"} or after.is_as_needed:
                 raise Refused("sig-ambiguous")
 
 
@@ -92,7 +92,7 @@ def _only_counted(
     frequency: Frequency, moments: Sequence[Moment], clocks: Sequence[str], days: Sequence[str], whens: Sequence[When]
 ) -> Timing:
     """Read "once nightly" as nightly, "once" as one dose; "twice" alone says nothing."""
-    if frequency.low != 1 or frequency.high != 1 or clocks or days or any(isinstance(when, Word) for when in whens):
+    if frequency.high != 1 or clocks or days or any(isinstance(when, Word) for when in whens):
         raise Refused("sig-ambiguous")
     if not moments:
         return Timing(count=1)
@@ -169,13 +169,23 @@ def _add(kept: list[Moment], moment: Moment, pause: str) -> None:
 def _are_one_part(one: str, other: str) -> bool:
     """Tell whether two codes of moments name one part of the day, one of them broadly."""
     pair = {one, other}
-    return any(pair <= part for part in _PARTS) and bool(_BROAD & pair)
+    return any(part.issuperset(pair) for part in _PARTS) and bool(_BROAD & pair)
 
 
-def could_be_one(one: str, other: str) -> bool:
+def _could_be_one(one: str, other: str) -> bool:
     """Tell whether two codes, each with a dose, could mean the same time: then a text says one dose twice, or orders two."""
     pair = {one, other}
     return one == other or pair == {"NIGHT", "HS"} or (pair != {"EVE", "NIGHT"} and _are_one_part(one, other))
+
+
+def can_coincide(one: Timing, other: Timing) -> bool:
+    """Tell whether two timings could fall together: neither their weekdays nor their moments keep them apart."""
+    has_other_days = bool(one.day_of_week and other.day_of_week) and not set(one.day_of_week) & set(other.day_of_week)
+    moments = [frozenset(timing.when) | frozenset(timing.time_of_day) for timing in (one, other)]
+    could_be_one_moment = any(_could_be_one(first, second) for first, second in product(*moments))
+    has_other_moments = all(moments) and not could_be_one_moment and one.day_of_week == other.day_of_week
+    is_same_kind = bool(one.when) == bool(other.when) and bool(one.time_of_day) == bool(other.time_of_day)
+    return not (has_other_days or (has_other_moments and is_same_kind))
 
 
 def _days(named: Sequence[Days]) -> tuple[str, ...]:
@@ -215,7 +225,7 @@ def _agreed(frequency: Frequency | None, when: tuple[str, ...], clocks: tuple[st
 
 def _follows_moments(said: Frequency, moments: int) -> bool:
     """Tell whether "daily" only repeats the moments named; "once daily" does not."""
-    return _bare(said) == Frequency(1, 1, unit=_DAY) and moments > 1 and not said.is_counted
+    return _bare(said) == Frequency(1, 1, unit=_DAY) and bool(moments) and not said.is_counted
 
 
 def _refuse_other_times(when: Sequence[str], clocks: Sequence[str]) -> None:

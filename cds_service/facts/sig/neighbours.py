@@ -1,7 +1,7 @@
 """Floor 3: the place in a dosing text that is in hand, with its neighbours and what was written for the grammar so far."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from typing import Literal
 
 from cds_service.facts.sig.words import END, Item, at
 
@@ -14,7 +14,7 @@ class Context:
         self.items = items
         self.index = 0
         self.out: list[Item] = []
-        self.mode = ""
+        self.mode: Literal["change", "by"] | None = None
         """"change" after a word of change, "by" after its amount of change; a "to" then leads to where the change ends."""
         self.note_ends = -1
 
@@ -27,6 +27,6 @@ class Context:
         """What was written last."""
         return self.out[-1] if self.out else END
 
-    def write(self, kind: str, value: str = "", number: Decimal = Decimal(0)) -> None:
+    def write(self, kind: str, value: str = "") -> None:
         """Write one item for the grammar."""
-        self.out.append(Item(kind, value, number))
+        self.out.append(Item(kind, value))

@@ -91,10 +91,9 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """So long; unit "dose": so many doses. `is_more`: counted from what came before."""
+    """So long; unit "dose": so many doses."""
 
     length: QuantityRange
-    is_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +300,11 @@ def _frequency(node: _Node) -> Frequency:
 
 def _with_word(word: Item, low: int, high: int, *, is_counted: bool) -> Frequency:
     """Combine "daily", "weekly", "bid" with the times before it; "twice bid" says two things."""
-    often, _, period = word.value.partition("/")
-    number = period.rstrip("abcdefghijklmnopqrstuvwxyz")
+    often, number, unit = word.value.split()
     if is_counted and (often, number) != ("1", "1"):
         raise Refused("sig-contradictory")
     low, high = (low, high) if is_counted else (int(often), int(often))
-    return Frequency(low, high, Decimal(number), Decimal(number), period[len(number) :], is_counted)
+    return Frequency(low, high, Decimal(number), Decimal(number), unit, is_counted)
 
 
 def _moment(node: _Node) -> Moment | Clock:
@@ -325,9 +323,9 @@ def _days(node: _Node) -> Days:
     is_through = False
     for item in _items(node, "DAYS", "DAYJOIN"):
         if item.kind == "DAYJOIN":
-            is_through = item.value == "to"
+            is_through = item.value in ("to", "-", "through")
             continue
-        named += _between(named[-1], item.value) if is_through and named else item.value.split(",")
+        named += _between(named[-1], item.value) if is_through else item.value.split(",")
         is_through = False
     if len(set(named)) != len(named):
         raise Refused("sig-ambiguous")
@@ -349,7 +347,7 @@ def _length(node: _Node) -> Length:
     unit = units[0].value if units else "dose"
     if unit == "min" or (unit == "dose" and (low != high or low % 1)):
         raise Refused("sig-ambiguous")
-    return Length(QuantityRange(low, high, unit), is_more=bool(_items(node, "MORE")))
+    return Length(QuantityRange(low, high, unit))
 
 
 def _after(node: _Node) -> After:

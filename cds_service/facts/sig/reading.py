@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from cds_service.facts.sig.asides import tidied
@@ -57,13 +58,12 @@ class SigReading:
 
 def _allowed_steps(last: Dosage, allowed: Sequence[Allowed]) -> Iterator[Dosage]:
     """Yield the last dosage of a text and one for each allowed dose; each lasts until the next is allowed."""
-    first = last.sequence or 1
     timing = replace(last.timing, bounds=None, count=None) if last.timing else None
-    doses = (last.doses, *((DoseElement("", step.amount),) for step in allowed))
-    for number, (dose, following) in enumerate(zip(doses, (*allowed, None), strict=True)):
+    for number, (step, following) in enumerate(pairwise((None, *allowed, None)), start=last.sequence or 1):
+        doses = (DoseElement("", step.amount),) if step else last.doses
         length = following.after if following else None
         limited = replace(timing or Timing(), bounds=bounds_of(length)) if length else timing
-        yield replace(last, sequence=first + number, doses=dose, timing=limited)
+        yield replace(last, sequence=number, doses=doses, timing=limited)
 
 
 def read_sig(text: str, names: frozenset[str] = frozenset(), piece_mg: Decimal | None = None) -> SigReading | Unknown:
@@ -100,13 +100,13 @@ def _reading(text: str, names: frozenset[str], piece_mg: Decimal | None) -> SigR
 
 
 def _refuse_nothing(plan: Plan, sig: Sig) -> None:
-    """Refuse a text that says neither how much nor how often, or leaves one of them to directions."""
+    """Refuse a text that says neither how much nor how often, leaves one of them to directions, or tells how much for some steps alone."""
     takings = [taking for step in plan.steps for taking in step.takings]
     if sig.is_directed and not all(taking.doses and taking.timing for taking in takings or [Taking()]):
         raise Refused("sig-as-directed")
     if not any(taking.doses or taking.timing or taking.is_as_needed for taking in takings):
         raise Refused("sig-no-dose")
-    if sig.is_dated and len(takings) > 1:
+    if len({bool(taking.doses) for taking in takings}) > 1 or (sig.is_dated and len(takings) > 1):
         raise Refused("sig-ambiguous")
 
 

@@ -38,4 +38,4 @@ class Refused(Exception):
     def __init__(self, reason: Reason) -> None:
         """Keep the reason; the text itself is patient data and stays out of the exception."""
         self.reason: Reason = reason
-        super().__init__(reason)
+        super().__init__()

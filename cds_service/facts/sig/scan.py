@@ -107,7 +107,7 @@ class _Scanner:
 
     def _char(self, at: int) -> str:
         """Return the character there, empty past the end."""
-        return self.text[at] if at < len(self.text) else ""
+        return self.text[at : at + 1]
 
     def _digits(self, at: int) -> int:
         """Return the place after the digits that begin there."""
@@ -173,13 +173,13 @@ class _Scanner:
 
     def _is_minutes(self, at: int) -> bool:
         """Two digits and no third, no decimal."""
-        return self._digits(at) == at + len("00") and self._char(at + 2) not in (":", "/")
+        return self._digits(at) == at + len("00") and self._char(at + 2) != ":"
 
     def _fraction(self, slash: int) -> None:
         """Take one of the usual fractions; anything else with a slash is a date or the strengths of a combination."""
         end = self._digits(slash + 1)
         value = _PARTS.get((self.text[self.at : slash], self.text[slash + 1 : end]))
-        if value is None or self._char(end) == "/" or (self._char(end) == "." and self._is_digit(end + 1)):
+        if value is None or self._char(end) == "/":
             raise Refused("sig-ambiguous")
         self._add("number", FRACTION, value)
         self.at = end
@@ -187,14 +187,14 @@ class _Scanner:
     def _decimal(self, end: int) -> None:
         """Take digits with a decimal point or comma."""
         whole, mark, part = self.text[self.at : end], self._char(end), ""
-        if mark and mark in ".," and self._is_digit(end + 1):
-            last = self._digits(end + 1)
-            part, end = self.text[end + 1 : last], last
-        has_more = self._char(end) in (".", ",", "'", ":", "/") and self._is_digit(end + 1)
+        if mark in (".", ",") and self._is_digit(end + 1):
+            part = self.text[end + 1 : self._digits(end + 1)]
+            end += 1 + len(part)
+        has_more = self._char(end) in (",", ":", "/") and self._is_digit(end + 1)
         if has_more or not _is_clear(whole, mark, part):
             raise Refused("sig-ambiguous")
         kept = part.rstrip("0")
-        self._add("number", "", Decimal(f"{whole or '0'}.{kept}" if kept else whole or "0"), is_decimal=bool(part))
+        self._add("number", "", Decimal(f"{whole or '0'}.{kept}"), is_decimal=bool(part))
         self.at = end
 
 

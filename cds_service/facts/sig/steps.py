@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import combinations, product
+from itertools import combinations
 from typing import Final
 
 from cds_service.facts.sig.amounts import Counting, doses_of
 from cds_service.facts.sig.clauses import Clause, Group, Sig
-from cds_service.facts.sig.moments import could_be_one, timing_of
+from cds_service.facts.sig.moments import can_coincide, timing_of
 from cds_service.facts.sig.parts import PIECE, Dose
 from cds_service.facts.sig.reasons import Refused
-from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value
+from cds_service.facts.sig.titration import climbed, interval, is_slow, label_lengths, single_value, times_a_week
+from cds_service.facts.sig.vocabulary import WEEK
 from cds_service.fhir.elements import Bounds, Timing
 from cds_service.fhir.elements import Dose as DoseElement
 from cds_service.quantities import Quantity, QuantityRange, range_in
@@ -93,10 +94,10 @@ class _Planner:
         else:
             self._step(clause)
 
-    def _doses(self, stated: Sequence[Dose], counts: Counting) -> tuple[DoseElement, ...]:
+    def _doses(self, stated: Sequence[Dose], counts: Counting = Counting.NEVER) -> tuple[DoseElement, ...]:
         """Bring the statements of one dose together."""
-        may_count: Counting = "small" if self.piece_mg is not None else counts
-        doses = doses_of(stated, self.sig.header, self.piece_mg, counts="any" if self.names_pieces else may_count)
+        may_count = Counting.SMALL if self.piece_mg is not None else counts
+        doses = doses_of(stated, self.sig.header, self.piece_mg, counts=Counting.ANY if self.names_pieces else may_count)
         self.names_pieces = self.names_pieces or any(dose.amount.unit == PIECE for dose in doses)
         return doses
 
@@ -107,7 +108,7 @@ class _Planner:
         takings = self._takings(clause)
         self._end_last(clause, takings)
         last = self.last
-        takings = tuple(self._with_elided(taking, last, clause) for taking in takings)
+        takings = tuple(_with_elided(taking, last) for taking in takings)
         if last and clause.opener in ("INCREASE", "DECREASE"):
             _refuse_wrong_direction(last, takings, clause.opener)
         length = _one_length(clause)
@@ -123,8 +124,8 @@ class _Planner:
         dosed = _without_repeats(dosed)
         if len(dosed) <= 1:
             stated = goal or [dose for group in clause.groups for dose in group.doses]
-            counts: Counting = "small" if any(group.has_taking for group in clause.groups) else ""
-            groups = [*clause.groups, Group("", when=clause.after_goal)]
+            counts = _counting(any(group.has_taking for group in clause.groups))
+            groups = [*clause.groups, Group(when=clause.after_goal)]
             timing = timing_of(groups)
             if clause.opener == "SEP" and stated and not (timing or clause.lengths or clause.is_ongoing or clause.after or clause.label):
                 raise Refused("sig-ambiguous")
@@ -135,14 +136,15 @@ class _Planner:
     def _together(self, clause: Clause, dosed: Sequence[Group]) -> tuple[Taking, ...]:
         """Return several doses of one step, each with times of its own."""
         others = [group for group in clause.groups if not group.doses and not group.is_empty]
-        is_length_last = not clause.lengths or clause.length_group >= clause.groups.index(dosed[-1])
+        last_dosed = max(index for index, group in enumerate(clause.groups) if group.doses)
+        is_length_last = not clause.lengths or clause.length_group >= last_dosed
         if others or any(group.is_as_needed for group in dosed) or not is_length_last:
             raise Refused("sig-ambiguous")
-        takings = [Taking(self._doses(group.doses, "small" if group.has_taking else ""), timing_of([group])) for group in dosed]
+        takings = [Taking(self._doses(group.doses, _counting(group.has_taking)), timing_of([group])) for group in dosed]
         if not all(taking.timing and _moments(taking.timing) for taking in takings):
             raise Refused("sig-ambiguous")
         times = [taking.timing for taking in takings if taking.timing]
-        if any(_can_coincide(one, other) for one, other in combinations(times, 2)):
+        if any(can_coincide(one, other) for one, other in combinations(times, 2)):
             raise Refused("sig-ambiguous")
         return tuple(takings)
 
@@ -165,65 +167,56 @@ class _Planner:
             raise Refused("sig-ambiguous")
         self.plan.steps[-1] = replace(last, length=length)
 
-    def _with_elided(self, taking: Taking, last: Step | None, clause: Clause) -> Taking:
-        """Take from the step before what this clause does not say again."""
-        if last is None or (taking.doses and taking.timing):
-            return taking
-        if len(last.takings) > 1 or (not taking.doses and clause.opener in ("INCREASE", "DECREASE")):
-            raise Refused("sig-ambiguous")
-        before = last.takings[0]
-        if before.timing and before.timing.count and not taking.timing:
-            raise Refused("sig-ambiguous")
-        return replace(taking, doses=taking.doses or before.doses, timing=taking.timing or before.timing)
-
     def _climb(self, clause: Clause) -> None:
         """Compute the steps of "increase by 1.5 mg every 2 weeks to 4.5 mg"."""
-        base, climb = self._base(clause), self._climb_of(clause)
+        base, (start, by) = self._base(clause), self._change_of(clause)
         every, when = interval(clause)
-        if every is None or climb.goal is None:
+        if every is None or clause.goal is None:
             raise Refused("sig-open-ended")
-        timing = timing_of([Group("", when=list(when))]) if when else base.timing
+        if clause.lengths:
+            raise Refused("sig-ambiguous")  # "increase by 1.5 mg weekly to 4.5 mg for 4 weeks": the climb, or its last step?
+        timing = timing_of([Group(when=list(when))]) if when else base.timing
         if timing == _DAILY and base.timing and _is_once_a_day(base.timing):
             timing = base.timing
         if timing != base.timing and base.timing is not None:
             raise Refused("sig-ambiguous")
         last = self.plan.steps[-1]
-        self.plan.steps[-1] = Step((replace(base, timing=timing),), last.length or every)
-        start = single_value(climb.start)
-        amounts = climbed(start, climb.by, climb.goal, clause.opener)
-        steps = [Step((Taking(_scaled(base.doses, amount, start), timing),), every) for amount in amounts]
-        self._refuse_other_goal(clause, steps[-1].takings[0].doses)
-        self.plan.steps += [*steps[:-1], replace(steps[-1], length=_one_length(clause))]
+        self.plan.steps[-1] = Step((base,), last.length or every)
+        first = single_value(start)
+        amounts = climbed(first, by, self._in_unit(clause.goal, start.unit), clause.opener)
+        steps = [Step((Taking(_scaled(base.doses, amount, first), timing),), every) for amount in amounts]
+        self._refuse_other_goal(clause.goal, steps[-1].takings[0].doses)
+        self.plan.steps += [*steps[:-1], replace(steps[-1], length=None)]
 
-    def _refuse_other_goal(self, clause: Clause, reached: Sequence[DoseElement]) -> None:
+    def _refuse_other_goal(self, goal: Dose, reached: Sequence[DoseElement]) -> None:
         """Refuse "up to 4.5 mL (4 mg)" where 4.5 mL hold 4.5 mg."""
-        stated = self._doses([clause.goal], "") if clause.goal else ()
-        pairs = [(range_in(goal.amount, dose.amount.unit), dose.amount) for goal in stated for dose in reached]
-        if any(goal is not None and goal.low != amount.low for goal, amount in pairs):
+        stated = self._doses([goal])
+        pairs = [(range_in(one.amount, dose.amount.unit), dose.amount) for one in stated for dose in reached]
+        if any(known is not None and known.low != amount.low for known, amount in pairs):
             raise Refused("sig-contradictory")
 
     def _base(self, clause: Clause) -> Taking:
         """Return the one dose that a climb begins from."""
         last = self.last
-        if last is None or len(last.takings) != 1 or not last.takings[0].doses or clause.after or clause.doses:
+        if last is None or len(last.takings) != 1 or clause.after or clause.doses:
             raise Refused("sig-ambiguous")
-        if last.takings[0].is_as_needed or (last.takings[0].timing and last.takings[0].timing.count):
+        if last.takings[0].timing and last.takings[0].timing.count:
             raise Refused("sig-ambiguous")
         return last.takings[0]
 
-    def _climb_of(self, clause: Clause) -> "_Climb":
-        """Return from how much, by how much and to how much, in the unit in which the change and the dose before it are both stated."""
+    def _change_of(self, clause: Clause) -> tuple[QuantityRange, Decimal]:
+        """Return from how much and by how much, in the unit in which the change and the dose before it are both stated."""
         assert clause.by is not None  # noqa: S101 - the caller looked
         assert self.last is not None  # noqa: S101 - `_base` looked
-        by = self._doses([clause.by], "")[0].amount
+        by = self._doses([clause.by])[0].amount
         start = next((dose.amount for dose in self.last.takings[0].doses if range_in(by, dose.amount.unit)), None)
         if start is None:
             raise Refused("sig-ambiguous")
-        return _Climb(start, self._in_unit(clause.by, start.unit), self._in_unit(clause.goal, start.unit) if clause.goal else None)
+        return start, self._in_unit(clause.by, start.unit)
 
     def _in_unit(self, dose: Dose, unit: str) -> Decimal:
         """Express one exact amount in a unit."""
-        known = [amount for stated in self._doses([dose], "") if (amount := range_in(stated.amount, unit))]
+        known = [amount for stated in self._doses([dose]) if (amount := range_in(stated.amount, unit))]
         if len(known) != 1:
             raise Refused("sig-ambiguous")
         return single_value(known[0])
@@ -241,10 +234,10 @@ class _Planner:
         every, when = (
             interval(clause) if clause.by else (None, [when for group in clause.groups for when in group.when] + clause.after_goal)
         )
-        timing = timing_of([Group("", when=list(when))]) if when else None
+        timing = timing_of([Group(when=list(when))])
         if timing is not None and timing != last.takings[0].timing:
             raise Refused("sig-ambiguous")
-        doses = self._doses(stated, "")
+        doses = self._doses(stated)
         after = clause.after.length if clause.after else every or (None if self.plan.allowed else last.length)
         self.plan.allowed += [Allowed(amount, after) for amount in self._amounts_up_to(clause, doses[0].amount)]
         self.is_only_allowed = True
@@ -270,7 +263,7 @@ class _Planner:
         timed = [bool(taking.timing) for step in steps for taking in step.takings]
         if len(steps) > 1 and not any(timed) and self.lasting >= len(steps) - 1:
             self.plan.steps = [replace(step, takings=tuple(replace(taking, timing=_DAILY) for taking in step.takings)) for step in steps]
-        if len(steps) <= 1 or all(timed) or not any(timed):
+        if all(timed) or not any(timed):
             return
         untimed = [index for index, step in enumerate(steps) if not all(taking.timing for taking in step.takings)]
         timing = steps[-1].takings[0].timing
@@ -283,7 +276,7 @@ class _Planner:
     def _limits(self) -> None:
         """Bring the limits together and hold the doses against them."""
         for dose, period in self.sig.limits:
-            amounts = self._doses([dose], "")
+            amounts = self._doses([dose])
             top = single_value(amounts[0].amount)
             if period.period_low != period.period_high or period.unit not in ("h", "d", "wk"):
                 raise Refused("sig-ambiguous")
@@ -295,18 +288,26 @@ class _Planner:
             raise Refused("sig-contradictory")
 
 
-@dataclass(frozen=True, slots=True)
-class _Climb:
-    """From how much, by how much at a time, and to how much a dose changes; `None` where no end is given."""
-
-    start: QuantityRange
-    by: Decimal
-    goal: Decimal | None
-
-
 def work_out(sig: Sig, piece_mg: Decimal | None) -> Plan:
     """Work a text out into steps; raises Refused where more than one reading is possible."""
     return _Planner(sig, piece_mg).work_out()
+
+
+def _with_elided(taking: Taking, last: Step | None) -> Taking:
+    """Take from the step before what this clause does not say again."""
+    if last is None or (taking.doses and taking.timing):
+        return taking
+    if len(last.takings) > 1:
+        raise Refused("sig-ambiguous")
+    before = last.takings[0]
+    if before.timing and before.timing.count and not taking.timing:
+        raise Refused("sig-ambiguous")
+    return replace(taking, doses=taking.doses or before.doses, timing=taking.timing or before.timing)
+
+
+def _counting(has_taking: bool) -> Counting:  # noqa: FBT001 - what the words say
+    """Tell whether a bare number counts units: behind "take", where it is small."""
+    return Counting.SMALL if has_taking else Counting.NEVER
 
 
 def _scaled(doses: Sequence[DoseElement], amount: Decimal, start: Decimal) -> tuple[DoseElement, ...]:
@@ -324,7 +325,7 @@ def _without_repeats(dosed: Sequence[Group]) -> list[Group]:
         before = joined[-1]
         is_repeat = group.pause == "SEP" and not before.when and not before.is_as_needed
         if is_repeat:
-            joined[-1] = replace(group, doses=[*before.doses, *group.doses], pause=before.pause)
+            joined[-1] = replace(group, doses=[*before.doses, *group.doses])
         else:
             joined.append(group)
     return joined
@@ -342,16 +343,6 @@ def _moments(timing: Timing) -> frozenset[str]:
     return frozenset(timing.when) | frozenset(timing.time_of_day) | frozenset(timing.day_of_week)
 
 
-def _can_coincide(one: Timing, other: Timing) -> bool:
-    """Tell whether two timings could fall together: neither their weekdays nor their moments keep them apart."""
-    has_other_days = bool(one.day_of_week and other.day_of_week) and not set(one.day_of_week) & set(other.day_of_week)
-    moments = [frozenset(timing.when) | frozenset(timing.time_of_day) for timing in (one, other)]
-    could_be_one_moment = any(could_be_one(first, second) for first, second in product(*moments))
-    has_other_moments = all(moments) and not could_be_one_moment and one.day_of_week == other.day_of_week
-    is_same_kind = bool(one.when) == bool(other.when) and bool(one.time_of_day) == bool(other.time_of_day)
-    return not (has_other_days or (has_other_moments and is_same_kind))
-
-
 def _keeps_timing(last: Step, takings: Sequence[Taking]) -> bool:
     """Tell whether a step after a mere pause is taken at the times of the one before, or says nothing of them."""
     times = [taking.timing for taking in takings]
@@ -364,25 +355,36 @@ def _is_once_a_day(timing: Timing) -> bool:
 
 
 def _refuse_wrong_direction(last: Step, takings: Iterable[Taking], opener: str) -> None:
-    """Refuse an increase to less and a decrease to more."""
-    amounts = [[dose.amount for taking in step for dose in taking.doses[:1]] for step in (last.takings, takings)]
-    if len(amounts[0]) != 1 or len(amounts[1]) != 1:
-        return
-    known = range_in(amounts[1][0], amounts[0][0].unit)
-    is_rise = known is not None and known.low > amounts[0][0].high
-    is_fall = known is not None and known.high < amounts[0][0].low
-    if known is not None and not (is_rise if opener == "INCREASE" else is_fall):
+    """Refuse an increase to less and a decrease to more: of all that is taken in a week, not of one dose."""
+    first = next((dose.amount for taking in last.takings for dose in taking.doses), None)
+    before, after = (_a_week(step, first.unit) if first else None for step in (last.takings, takings))
+    if before and after and not (after.low > before.high if opener == "INCREASE" else after.high < before.low):
         raise Refused("sig-contradictory")
+
+
+def _a_week(takings: Iterable[Taking], unit: str) -> QuantityRange | None:
+    """Return what several takings come to in a week; `None` where one of them is not in that kind of unit."""
+    low = high = Decimal(0)
+    for taking in takings:
+        known = range_in(taking.doses[0].amount, unit)
+        if known is None:
+            return None
+        times = times_a_week(taking.timing)
+        low, high = low + known.low * times, high + known.high * times
+    return QuantityRange(low, high, unit)
 
 
 def _is_beyond(taking: Taking, limit: tuple[Quantity, Quantity]) -> bool:
     """Tell whether a regular dose a day is more than its limit, where both are stated in one kind of unit."""
-    timing, (top, period) = taking.timing, limit
-    if timing is None or not timing.frequency or timing.period is None or timing.period_unit != "d" or taking.is_as_needed:
-        return False
-    days = {"h": period.value / _HOURS, "d": period.value}.get(period.unit, Decimal(0))
-    known = [amount for dose in taking.doses if (amount := range_in(dose.amount, top.unit))]
-    return any(amount.low * timing.frequency * days > top.value * timing.period for amount in known)
+    match taking:
+        case Taking(timing=Timing(frequency=int() as often, period=Decimal() as every, period_unit="d") as timing, is_as_needed=False):
+            top, period = limit
+            a_week = len(timing.day_of_week or WEEK)
+            days = {"h": period.value / _HOURS, "d": period.value, "wk": period.value * a_week}[period.unit]
+            times = max(often * days / every, Decimal(1))
+            known = [amount for dose in taking.doses if (amount := range_in(dose.amount, top.unit))]
+            return any(amount.low * times > top.value for amount in known)
+    return False
 
 
 def bounds_of(length: QuantityRange | None) -> Bounds | None:

@@ -5,9 +5,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
+from cds_service.facts.sig.amounts import MG, in_mg
 from cds_service.facts.sig.reasons import Refused
 from cds_service.facts.sig.words import Item, at
-from cds_service.quantities import QuantityRange, range_in
+from cds_service.quantities import exactly
 
 _FEWEST_DISPENSED: Final = 7
 _UNITS: Final = ("PIECE", "VOLUME")
@@ -79,14 +80,14 @@ def dissolved(items: Sequence[Item], piece_mg: Decimal | None) -> Sequence[Item]
 
     `piece_mg` is the mass in one unit of the ordered product. Raises Refused where it is not clear what is dissolved in what.
     """
-    place = next((index for index, item in enumerate(items) if item.kind in ("IN", "WITH") and _is_volume(items, index + 1)), -1)
+    place = next((index for index, item in enumerate(items) if item.kind in ("IN", "WITH") and _is_volume(items, index + 1)), 0)
     before = items[:place]
-    is_mixing = place > 0 and any(item.value == "mix" for item in before) and {item.kind for item in before} <= _BEFORE
+    is_mixing = any(item.value == "mix" for item in before) and all(item.kind in _BEFORE for item in before)
     if not is_mixing:
         return items
     mg = _mixed_mg(before, piece_mg)
     rest = _after_note(items, place + 3, mg / items[place + 1].number)
-    return (Item("NUMBER", number=mg), Item("MASS", "mg"), Item("PER"), *items[place + 1 : place + 3], Item("SEP"), *rest)
+    return (Item("NUMBER", number=mg), Item("MASS", MG), Item("PER"), *items[place + 1 : place + 3], Item("SEP"), *rest)
 
 
 def _is_volume(items: Sequence[Item], index: int) -> bool:
@@ -96,15 +97,15 @@ def _is_volume(items: Sequence[Item], index: int) -> bool:
 
 def _mixed_mg(before: Sequence[Item], piece_mg: Decimal | None) -> Decimal:
     """Return how many mg are dissolved."""
-    kinds = [item.kind for item in before if item.kind not in ("TAKE", "AND", "SEP", "OPEN", "CLOSE")]
-    stated = [item for item in before if item.kind in ("NUMBER", "A")]
-    masses = [QuantityRange(one.number, one.number, unit.value) for one, unit in pairwise(before) if unit.kind == "MASS"]
-    mg = range_in(masses[0], "mg") if len(masses) == 1 else None
+    pieces = [item for item in before if item.kind == "PIECE"]
+    numbers = [item.number for item in before if item.kind == "NUMBER"]
+    masses = [exactly(one.number, unit.value) for one, unit in pairwise(before) if unit.kind == "MASS"]
+    mg = in_mg(masses[0]) if len(masses) == 1 else None
     each = mg.high if mg else piece_mg
-    counts = [item.number if item.kind == "NUMBER" else Decimal(1) for item in stated[: len(stated) - len(masses)]]
-    if len(masses) > 1 or len(counts) > 1 or each is None or kinds.count("PIECE") > 1:
+    counts = numbers[: len(numbers) - len(masses)]
+    if len(masses) > 1 or len(counts) > 1 or each is None or len(pieces) > 1:
         raise Refused("sig-ambiguous")
-    if piece_mg is not None and each != piece_mg and "PIECE" in kinds:
+    if piece_mg is not None and each != piece_mg and pieces:
         raise Refused("sig-contradictory")
     return each * (counts[0] if counts else 1)
 
@@ -112,14 +113,13 @@ def _mixed_mg(before: Sequence[Item], piece_mg: Decimal | None) -> Decimal:
 def _after_note(items: Sequence[Item], index: int, worth: Decimal) -> Sequence[Item]:
     """Return what follows, without "(1 mg/mL)", which must be the concentration that was worked out."""
     opens = at(items, index).kind in ("OPEN", "EQ")
-    kinds = [item.kind for item in items[index + opens : index + opens + 4]]
-    if kinds[:4] == ["NUMBER", "MASS", "PER", "VOLUME"]:
-        number, unit = items[index + opens : index + opens + 2]
-        stated = range_in(QuantityRange(number.number, number.number, unit.value), "mg")
+    note = items[index + opens : index + opens + 4]
+    if [item.kind for item in note] == ["NUMBER", "MASS", "PER", "VOLUME"]:
+        stated = in_mg(exactly(note[0].number, note[1].value))
         if stated is None or stated.high != worth:
             raise Refused("sig-contradictory")
-        index += opens + 4 + (at(items, index + opens + 4).kind == "CLOSE")
-    while at(items, index).kind in ("SEP", "AND", "THEN"):
+        index += opens + 4
+    while at(items, index).kind in ("CLOSE", "SEP", "AND", "THEN"):
         index += 1
     return items[index:]
 
@@ -131,14 +131,14 @@ _NOTE: Final = (["OPEN", "NUMBER", "MASS", "CLOSE"], ["OPEN", "NUMBER", "MASS", 
 
 def with_notes_beside(items: Sequence[Item]) -> Sequence[Item]:
     """Put the note of "1 tablet by mouth daily (50 mg total)" directly behind the count that it explains."""
-    for index, item in enumerate(items):
+    for index in range(len(items)):
         length = next((len(note) for note in _NOTE if [at(items, index + ahead).kind for ahead in range(len(note))] == note), 0)
-        if item.kind != "OPEN" or not length:
+        if not length:
             continue
         behind = index
-        while behind > 0 and index - behind < _LONGEST_GAP and items[behind - 1].kind in _GAP:
+        while index - behind < _LONGEST_GAP and at(items, behind - 1).kind in _GAP:
             behind -= 1
-        if behind < index and at(items, behind - 1).kind in _UNITS:
+        if at(items, behind - 1).kind in _UNITS:
             note = items[index : index + length]
             return (*items[:behind], *note, *items[behind:index], *items[index + length :])
     return items

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from cds_service.facts.sig.clauses import Clause, When
 from cds_service.facts.sig.parts import Frequency, Label
 from cds_service.facts.sig.reasons import Refused
+from cds_service.facts.sig.vocabulary import WEEK
+from cds_service.fhir.elements import Timing
 from cds_service.quantities import QuantityRange
 
 _MOST_STEPS: Final = 60
+_A_WEEK: Final = MappingProxyType({"h": Decimal(24 * 7), "wk": Decimal(1), "mo": Decimal(12 * 7) / 365})
+"""How often a period of one of these units comes in a week."""
 _RISES: Final = ("INCREASE", "MAY")
 
 
@@ -21,10 +26,9 @@ def label_lengths(clauses: Sequence[Clause]) -> None:
         if label.first != expected or label.unit != labelled[0][1].unit or clause.lengths:
             raise Refused("sig-contradictory")
         expected = label.last + 1
-        clause.length_group = len(clause.groups) - 1
+        clause.length_group = len(clause.groups)
         clause.lengths = [] if label.is_ongoing or clause.is_ongoing else [length_of(label)]
-    is_gapless = all(clause.label for clause in clauses[: len(labelled)])
-    if labelled and not (is_gapless and all(clause.lengths for clause, _ in labelled[:-1])):
+    if not all(clause.label for clause in clauses[: len(labelled)]):
         raise Refused("sig-ambiguous")
 
 
@@ -79,3 +83,11 @@ def single_value(amount: QuantityRange) -> Decimal:
     if amount.low != amount.high:
         raise Refused("sig-ambiguous")
     return amount.low
+
+
+def times_a_week(timing: Timing | None) -> Decimal:
+    """Return how often a week; a dose of which nobody says when is taken once a day."""
+    match timing:
+        case Timing(frequency=int() as often, period=Decimal() as every, period_unit=unit, day_of_week=days):
+            return often * (len(days or WEEK) if unit == "d" else _A_WEEK[unit]) / every
+    return Decimal(len(WEEK))

@@ -37,21 +37,21 @@ BADUNIT: unit | units | u | iu | drop | drops | gtt | gtts | tsp | teaspoon | te
 BADUNIT: spray | sprays | puff | puffs | pump | pumps | click | clicks | meq | mmol | gr | grain | grains | oz | ounce | ounces | application
 BADUNIT: mg / kg | mcg / kg | mg per kg | mcg per kg | mg / m | ng | mcg / h | mcg / hr | mcg / hour | mg / h | mg / hr | mg / hour | mcg per hour | mg per hour | mcg per hr
 
-FREQ 1/1d: daily | everyday | qd | qday | per diem
-FREQ 1/2d: qod | every other day | every second day | on alternate days | alternate days | q other day | every alternate day | each other day
-FREQ 1/3d: every third day
-FREQ 2/1d: bid | bd
-FREQ 3/1d: tid | tds
-FREQ 4/1d: qid | qds
-FREQ 3/1wk: tiw
-FREQ 1/1wk: weekly | qweek | qwk
-FREQ 1/2wk: every other week | every second week | fortnightly | every fortnight
-FREQ 1/1mo: monthly | qmonth | qmo
-FREQ 1/1h: hourly
-NIGHTS 1/2d: every other night | every second night | on alternate nights | alternate nights | every other evening at bedtime
-NIGHTS 1/3d: every third night
-EVENINGS 1/2d: every other evening
-MORNINGS 1/2d: every other morning
+FREQ 1 1 d: daily | everyday | qd | qday | per diem
+FREQ 1 2 d: qod | every other day | every second day | on alternate days | alternate days | q other day | every alternate day | each other day
+FREQ 1 3 d: every third day
+FREQ 2 1 d: bid | bd
+FREQ 3 1 d: tid | tds
+FREQ 4 1 d: qid | qds
+FREQ 3 1 wk: tiw
+FREQ 1 1 wk: weekly | qweek | qwk
+FREQ 1 2 wk: every other week | every second week | fortnightly | every fortnight
+FREQ 1 1 mo: monthly | qmonth | qmo
+FREQ 1 1 h: hourly
+NIGHTS 1 2 d: every other night | every second night | on alternate nights | alternate nights | every other evening at bedtime
+NIGHTS 1 3 d: every third night
+EVENINGS 1 2 d: every other evening
+MORNINGS 1 2 d: every other morning
 ONCE: now | stat | once only | one time only | one time dose | single dose | as a single dose | as a one time dose | immediately | one dose only
 COUNT 1: once
 COUNT 2: twice
@@ -121,13 +121,14 @@ IN: in | within | into
 WITH: with
 DOSES: dose | doses
 THEN: then | and then | followed by | after that | afterwards | thereafter | next | subsequently | and thereafter
-ONGOING: onward | onwards | and onward | and onwards | on and after | and on | and beyond | ongoing | and ongoing | thereafter and ongoing
+ONGOING and: and on
+ONGOING: onward | onwards | and onward | and onwards | on and after | and beyond | ongoing | and ongoing | thereafter and ongoing
 INCREASE: increase | increase the dose | increase dose | increasing | raise | raise dose | titrate up | titrate upward | titrate upwards | titrate | uptitrate
 INCREASE: titrate dose | advance | go up | escalate | increase dosage
 DECREASE: decrease | decrease dose | reduce | reduce dose | lower | lower dose | taper | taper down | titrate down | wean | decrease the dose | reduce the dose
 MAY: may increase | may increase dose | may increase the dose | can increase | can increase dose | ok to increase | okay to increase | may titrate up | may titrate
 MAY: may titrate upward | may go up | may raise | may be increased | can be increased | may then increase | may then be increased | may titrate dose | could increase
-MAYNOT: may decrease | may reduce | can decrease | can reduce | may lower
+AMBIGUOUS: may decrease | may reduce | can decrease | can reduce | may lower
 TARGET: until taking | until you are taking | until | until reaching | until you reach | until at | until dose of | until a dose of | to reach | till | until dose is | to reach a dose of
 TARGET: to target dose of | to a target dose of | to goal dose of | to a goal dose of | to goal of | to a goal of | to target of | to a target of | to goal | to target
 TARGET: target dose | goal dose | target | goal
@@ -208,11 +209,6 @@ INDICATION: relapse prevention | alcohol | weight loss | weight | obesity | weig
 INDICATION: breakthrough pain | joint pain | muscle pain | pelvic pain | symptom relief | pain relief | small fiber neuropathy | neuropathy | restless legs | mood
 """
 
-_NUMBERS: Final = """
-one 1 two 2 three 3 four 4 five 5 six 6 seven 7 eight 8 nine 9 ten 10 eleven 11 twelve 12 thirteen 13 fourteen 14 fifteen 15
-sixteen 16 seventeen 17 eighteen 18 nineteen 19 twenty 20 thirty 30 forty 40 fifty 50 sixty 60 ninety 90 hundred 100 i 1 ii 2 iii 3
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -232,14 +228,14 @@ def _phrases() -> Mapping[tuple[str, ...], Meaning]:
     return MappingProxyType(spread)
 
 
-def _numbers(text: str) -> Mapping[str, int]:
-    """Pair the words with their numbers."""
-    words = text.split()
-    return MappingProxyType({word: int(number) for word, number in zip(words[::2], words[1::2], strict=True)})
-
-
 PHRASES: Final = _phrases()
 LONGEST_PHRASE: Final = max(map(len, PHRASES))
-NUMBER_WORDS: Final = _numbers(_NUMBERS)
+NUMBER_WORDS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
+        "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+        "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100, "i": 1, "ii": 2, "iii": 3,
+    },
+)  # fmt: skip
 TENS: Final = frozenset({20, 30, 40, 50, 60, 90})
 WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

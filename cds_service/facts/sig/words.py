@@ -13,9 +13,12 @@ NAMED: Final = "named"
 """A number right behind a name of the drug: "take X 1 nightly" may mean 1 mg."""
 _HALF: Final = Decimal("0.5")
 _QUARTER: Final = Decimal("0.25")
+_UNREAD: Final = Meaning("")
 _UNITS: Final = ("MASS", "VOLUME", "PIECE")
 _HUNDRED: Final = 100
 _TEN: Final = 10
+_BULLET: Final = 2
+"""Place of the first dash between two numbers behind a dash that only heads the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def words(raws: Sequence[Raw], names: frozenset[str]) -> tuple[Item, ...]:
 
 def _meaning(raw: Raw) -> Meaning:
     """Look one word up by itself."""
-    return PHRASES.get((raw.text,), Meaning("")) if raw.kind == "word" else Meaning("")
+    return PHRASES.get((raw.text,), _UNREAD)
 
 
 def _without_dashes(raws: Sequence[Raw]) -> list[Raw]:
@@ -62,7 +65,7 @@ def _dash(raws: Sequence[Raw], index: int) -> Raw | None:
     is_tight = dash.is_tight and after.is_tight
     if before.kind == after.kind == "number":
         is_mixed = is_tight and after.text == FRACTION and before.text != FRACTION
-        is_chain = index > 1 and raws[index - 2].kind == "dash"
+        is_chain = index > _BULLET and raws[index - 2].kind == "dash"
         return None if is_mixed and not is_chain else dash
     if _meaning(before).kind == _meaning(after).kind == "DAYS" or _is_range_of_units(raws, index):
         return dash
@@ -73,7 +76,7 @@ def _dash(raws: Sequence[Raw], index: int) -> Raw | None:
 def _is_range_of_units(raws: Sequence[Raw], index: int) -> bool:
     """Tell whether an amount before and an amount after the dash have units of one kind: "1.5 mg - 4.5 mg"."""
     unit = _meaning(raws[index - 1]).kind
-    ahead = [raw for raw in raws[index + 1 : index + 4] if raw.kind != "number"]
+    ahead = [raw for raw in raws[index + 2 : index + 4] if raw.kind != "number"]
     return unit in _UNITS and raws[index + 1].kind == "number" and bool(ahead) and _meaning(ahead[0]).kind == unit
 
 
@@ -103,7 +106,7 @@ def _refuse(items: Sequence[Item], *, unread: bool) -> None:
         raise Refused("sig-unread-words")
     if "PROTOCOL" in kinds or ("DIRECTED" in kinds and kinds & {"INCREASE", "DECREASE", "MAY"}):
         raise Refused("sig-as-directed")
-    if kinds & {"AMBIGUOUS", "MAYNOT"}:
+    if "AMBIGUOUS" in kinds:
         raise Refused("sig-ambiguous")
 
 
@@ -116,11 +119,11 @@ _MARKS: Final = {
 def _longest(raws: Sequence[Raw], index: int) -> tuple[int, Item | None]:
     """Return how many words the longest phrase there takes, and its item; `None` for a word that is not in the vocabulary."""
     raw = raws[index]
-    for length in range(min(LONGEST_PHRASE, len(raws) - index), 0, -1):
+    for length in range(LONGEST_PHRASE, 0, -1):
         part = raws[index : index + length]
         meaning = PHRASES.get(tuple(word.text for word in part))
         if meaning and all(word.kind in ("word", "slash") for word in part):
-            return length, Item(meaning.kind, meaning.value)
+            return len(part), Item(meaning.kind, meaning.value)
     if raw.kind == "number":
         return 1, Item("NUMBER", _notation(raw), raw.value)
     if raw.kind in ("clock", "date"):
@@ -142,32 +145,30 @@ def _with_numbers(items: Sequence[Item]) -> tuple[Item, ...]:
     index = 0
     while index < len(items):
         length, item = _number(items, index)
-        if length == 0:
-            length, item = 1, items[index]
         built.append(item)
         index += length
     return tuple(_without_doubles(built))
 
 
 def _number(items: Sequence[Item], index: int) -> tuple[int, Item]:
-    """Read the number that begins there and say how many items it takes; 0 where none does."""
+    """Read the number that begins there and say how many items it takes; any other item is one as it is."""
     taken, part = _part(items, index)
     if taken:
-        return taken, Item("NUMBER", FRACTION, part)
+        return taken, Item("NUMBER", number=part)
     item = items[index]
     if item.kind != "NUMBER":
-        return 0, item
+        return 1, item
     following = at(items, index + 1)
     if item.value == "word" and item.number in TENS and _is_unit(following):
-        return 2, Item("NUMBER", "word", item.number + following.number)
+        return 2, Item("NUMBER", number=item.number + following.number)
     if _is_unit(item) and following.value == "word" and following.number == _HUNDRED:
-        return 2, Item("NUMBER", "word", item.number * following.number)
+        return 2, Item("NUMBER", number=item.number * following.number)
     skipped = 2 if at(items, index + 1).kind == "AND" else 1
     taken, part = _part(items, index + skipped)
     if taken and item.value in ("digits", NAMED, "word"):
         if skipped == 1 and (items[index + 1].value != FRACTION or item.value == "word"):
             raise Refused("sig-ambiguous")  # "1 half tablet" and "one 1/2 tablet": a half, or one and a half?
-        return skipped + taken, Item("NUMBER", FRACTION, item.number + part)
+        return skipped + taken, Item("NUMBER", number=item.number + part)
     return 1, item
 
 
@@ -190,7 +191,7 @@ def _part(items: Sequence[Item], index: int) -> tuple[int, Decimal]:
         return 2 + _articles(items, index + 2), _HALF
     if second.kind == "QUARTER" and count in (1, 3):
         return 2 + _articles(items, index + 2), _QUARTER * count
-    return 0, Decimal(0)
+    return 0, count
 
 
 def _articles(items: Sequence[Item], index: int) -> int:
