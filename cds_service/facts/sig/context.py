@@ -317,12 +317,12 @@ def _follows_indication(context: Context) -> bool:
 
 
 def _and(context: Context, item: Item) -> None:
-    """Drop the "and" between two indications."""
+    """Drop the "and" before a further indication."""
     if context.peek().kind == "DAYS" and context.last.kind == "SEP" and at(context.out, len(context.out) - 2).kind == "DAYS":
         context.out[-1] = Item("DAYJOIN")
     elif _joins_labels(context):
         context.write("TO")
-    elif not (context.peek().kind == "INDICATION" and at(context.items, context.index - 1).kind == "INDICATION"):
+    elif context.peek().kind != "INDICATION":
         _pause(context, item)
 
 
