@@ -22,20 +22,71 @@ _SLIPPED: Final = frozenset({"PIECE", "TAKE", "RECURS", "MOMENT", "FREQ", "ROUTE
 _KNOWN: Final = frozenset(word for phrase in PHRASES for word in phrase) | frozenset(NUMBER_WORDS)
 _MENDABLE: Final = frozenset(phrase[0] for phrase, meaning in PHRASES.items() if len(phrase) == 1 and meaning.kind in _SLIPPED)
 _SHORT_PIECES: Final = {"t": "tab", "c": "cap"}
+_JOINTS: Final = frozenset({"and", "to"})
+_ENDINGS: Final = frozenset({("then", "stop"), ("and", "stop"), ("then", "discontinue"), ("and", "discontinue")})
+_NOON: Final = 12
+_MIDNIGHT: Final = 24
+_EVENING: Final = 18
+_BEFORE_DAWN: Final = 5
+"""Hours of the day between which "at night" is what a window means."""
 
 
 def tidied(raws: Sequence[Raw], names: frozenset[str]) -> list[Raw]:
     """Return the words of a text with slips of the pen mended, pharmacy short forms spread, and cautions left out."""
-    return list(_without_cautions(_spread([_mended(raw, names) for raw in raws])))
+    return list(_without_cautions(_spread(_with_windows(_without_end([_mended(raw, names) for raw in raws])))))
+
+
+def _without_end(raws: Sequence[Raw]) -> Sequence[Raw]:
+    """Leave "then stop" out at the very end; anywhere else a pause begins with it, which stays unread."""
+    end = len(raws)
+    while end and raws[end - 1].kind == "sep":
+        end -= 1
+    return raws[: end - 2] if tuple(raw.text for raw in raws[max(0, end - 2) : end]) in _ENDINGS else raws
+
+
+def _with_windows(raws: Sequence[Raw]) -> list[Raw]:
+    """Read "between 9 pm and 3 am" as "at night", and leave the hours out of "at bedtime (9 pm - midnight)"; other hours stay unread."""
+    kept: list[Raw] = []
+    index = 0
+    while index < len(raws):
+        begins, ends = _hour(raws, index + 1), 0
+        if raws[index].text in ("between", "(") and begins:
+            joint = index + 1 + begins[0]
+            last = _hour(raws, joint + 1) if joint < len(raws) and (raws[joint].kind == "dash" or raws[joint].text in _JOINTS) else None
+            if last and begins[1] >= _EVENING and (last[1] > begins[1] or last[1] <= _BEFORE_DAWN):
+                ends = joint + 1 + last[0]
+        if ends and raws[index].text == "between":
+            kept += (Raw("word", "at"), Raw("word", "night"))
+        elif ends and ends < len(raws) and raws[ends].kind == "close":
+            ends += 1
+        else:
+            kept.append(raws[index])
+            ends = index + 1
+        index = ends
+    return kept
+
+
+def _hour(raws: Sequence[Raw], index: int) -> tuple[int, int] | None:
+    """Return how many words an hour of the day takes there, and the hour; `None` where none stands."""
+    if index < len(raws) and raws[index].text == "midnight":
+        return 1, _MIDNIGHT
+    if index + 1 >= len(raws) or raws[index].kind != "number" or raws[index + 1].text not in ("am", "pm"):
+        return None
+    hour = raws[index].value
+    if raws[index].is_decimal or not 1 <= hour <= _NOON:
+        return None
+    return 2, int(hour) % _NOON + _NOON * (raws[index + 1].text == "pm")
 
 
 def _spread(raws: Sequence[Raw]) -> list[Raw]:
-    """Read "T1T" as "take 1 tablet" and "1C" as "1 capsule"; "1T" may be a tablespoon and stays unread."""
+    """Read "T1T" and "TK 1 T PO" as "take 1 tablet", and "1C" as "1 capsule"; "1T" may be a tablespoon and stays unread."""
     spread = list(raws)
     for index in range(1, len(raws)):
         number, unit = raws[index - 1], raws[index]
         is_taken = index > 1 and raws[index - 2].text == "t" and number.is_tight
-        if number.kind == "number" and unit.is_tight and unit.text in _SHORT_PIECES and (is_taken or unit.text == "c"):
+        is_written_out = index > 1 and raws[index - 2].text == "tk" and [raw.text for raw in raws[index + 1 : index + 2]] == ["po"]
+        is_short = unit.is_tight and (is_taken or unit.text == "c")
+        if number.kind == "number" and unit.text in _SHORT_PIECES and (is_short or is_written_out):
             spread[index] = replace(unit, text=_SHORT_PIECES[unit.text])
             if is_taken:
                 spread[index - 2] = Raw("word", "take")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 _TABLE: Final = """
-TAKE: take | takes | taking | give | use | swallow | inject | administer | apply | insert | let dissolve | let | drink | measure | measure and take
+TAKE: take | takes | tk | taking | give | use | swallow | inject | administer | apply | insert | let dissolve | let | drink | measure | measure and take
 TAKE mix: place | put | add | dissolve | mix | crush | crush and dissolve | crush and mix | dilute | crush or dissolve | dissolved | mixed | crushed and dissolved
 TAKE start: starting at | starting with | beginning at | beginning with | starting from | starting dose of
 TAKE first: first dose | first dose on | next dose | next dose on
@@ -70,7 +70,7 @@ RECURS HS: qhs | nightly at bedtime | every night at bedtime | each night at bed
 MOMENT HS: hs | at bedtime | bedtime | bed time | at bed time | at hs | at hour of sleep | before going to sleep | when going to bed
 RECURS HS: bedtimes
 LEAD HS: before bedtime | before bed | prior to bedtime | prior to bed | before sleep | before going to bed
-RECURS NIGHT: per night | nightly | qnight | nocte
+RECURS NIGHT: per night | / night | nightly | qnight | nocte
 MOMENT NIGHT: at night | night | in the night
 RECURS EVE: qpm
 MOMENT EVE: in the evening | evening | evenings | at evening
@@ -109,7 +109,7 @@ AT: at | around | at around | about | at about
 
 PRN: prn | as needed | if needed | when needed | as necessary | when required | as required | if required | only as needed | only if needed | only when needed
 REFILLS: refills | refill | rf | r | rfl
-SUPPLY: supply | day supply | days supply | days ' supply
+SUPPLY: supply | ds | day supply | days supply | days ' supply
 DISPENSE: dispense | disp | qty | quantity
 FOR: for up to
 FOR: for | during | for treatment of | for the treatment of | for management of | for the management of
@@ -165,6 +165,7 @@ CAUTION: do not take with | do not take if | do not take while | do not take tog
 CAUTION: do not use while | do not combine | do not mix with | do not drive | do not drink | do not crush | do not chew | do not share
 PRECONDITION: do not start until | do not start | do not begin until | do not take until | must be opioid free | should be opioid free | opioid free | no opioids for
 PRECONDITION: do not fill before | do not fill until | do not dispense before | may fill on | ok to fill on | fill on or after | discard after | discard in
+PRECONDITION: avoid opioids for | avoid opioids | avoid all opioids | no opioid use for | stop opioids | must be off opioids | must be off all opioids
 PRECONDITION: discard remaining | expires | expires in | good for | beyond use date | bud | stop all opioids | hold opioids | wait at least | patient must be
 FILL: ok to substitute | okay to substitute | ok to mail | please mail | please deliver | spanish label | english label | compounded medication | compounded drug
 CAUTION: monitor | monitor for | watch for | use caution | this medication | this medicine | compounded product | patient aware | patient counseled | patient education
@@ -174,6 +175,11 @@ CAUTION: compounded by | compounded at | compounding pharmacy | pharmacy | pharm
 CAUTION: send to | fill at | ok to compound | please compound | follow up with | follow up in clinic | discuss with | ask your | tell your | talk to | consult | wear medical alert
 CAUTION: carry medical alert | no opioids | no narcotics | patient is not | patient not | not on opioids | pt not on | patient off | no concurrent | off label for | used off label for
 CAUTION: soft stop | hard stop | physician stop | stop date | do not take opioids | do not take opioid | do not take narcotics | hold for surgery | hold before surgery
+
+CAUTION: may take in the morning if | may take in morning if | may take in am if | may take in the am if | may take it in the morning if | may take earlier if
+CAUTION: may take it earlier if | may take in the evening if | ok to take in the morning if | ok to take in am if | okay to take in the morning if
+CAUTION: okay to take in am if | can take in the morning if | can take in am if | may move to morning if | may move to the morning if | may switch to morning if
+CAUTION: may switch to the morning if | may switch to mornings if | switch to morning if | change to morning if | move to morning if | take earlier if | take in the morning if
 
 HEADING: indication | indications | diagnosis | dx | reason
 FILL: of water | of distilled water | distilled water | of tap water | water | of sterile water | sterile water | to make | to a concentration of | for a concentration of
