@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from importlib.resources import files
@@ -17,7 +17,6 @@ from cds_service.analytics.usage import ALL
 from cds_service.store.engine import Store
 from cds_service.store.schema import cards, decisions, feedback, feedback_comments, findings
 
-_MOST_LOOKED_AT: Final = 5000
 _MOST_READ: Final = 1000
 _SHOUTING: Final = re.compile(r"!{2,}|\b[A-Z]{4,}\s+[A-Z]{2,}\b")
 _CALM: Final = re.compile(r"\s+")
@@ -41,9 +40,9 @@ class Comment:
 
 
 def comments(store: Store, window: Window, filters: Filters = ALL, *, zone: tzinfo = UTC, limit: int = 50) -> tuple[Comment, ...]:
-    """Give the comments received in the window, the worst complaints first and then the newest, of the newest 1,000 that fit.
+    """Give the comments received in the window that fit, the worst complaints first and then the newest.
 
-    Only the newest 5,000 of the window are looked at. Raises StoreUnavailable.
+    Only the newest 1,000 of the window are looked at. Raises StoreUnavailable.
     """
     return store.read(lambda connection: _read(connection, window, filters, zone, limit))
 
@@ -75,12 +74,11 @@ def _read(connection: Connection, window: Window, filters: Filters, zone: tzinfo
 def _query(window: Window, filters: Filters, zone: tzinfo) -> Select[Any]:
     begin, end = bounds_of(window.first, zone)[0], bounds_of(window.last, zone)[1]
     is_in_window = (feedback_comments.c.received_at >= begin) & (feedback_comments.c.received_at < end)
-    looked_at = _MOST_READ if replace(filters, version=None) == ALL else _MOST_LOOKED_AT
-    newest = select(feedback_comments).where(is_in_window).order_by(feedback_comments.c.received_at.desc()).limit(looked_at).subquery()
+    newest = select(feedback_comments).where(is_in_window).order_by(feedback_comments.c.received_at.desc()).limit(_MOST_READ).subquery()
     given = newest.join(feedback, feedback.c.id == newest.c.feedback)
     joined = given.outerjoin(cards, cards.c.uuid == feedback.c.card).outerjoin(decisions, decisions.c.id == cards.c.decision)
     columns = (newest.c.text, newest.c.received_at, feedback.c.card, feedback.c.client, decisions.c.site)
-    query = select(*columns).select_from(joined).order_by(newest.c.received_at.desc()).limit(_MOST_READ)
+    query = select(*columns).select_from(joined).order_by(newest.c.received_at.desc())
     for column, value in ((feedback.c.client, filters.client), (decisions.c.site, filters.site), (decisions.c.hook, filters.hook)):
         query = query if value is None else query.where(column == value)
     if filters.rule is not None:

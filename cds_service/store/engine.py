@@ -26,7 +26,7 @@ _REST_SECONDS: Final = 1.0
 _PROBE_SECONDS: Final = 8.0
 _WAL_TRIES: Final = 200
 _CACHE_KIB: Final = 8192
-"""Pages of the file that a SQLite connection keeps: with the 2 MB of its default, reading 5,000 comments of a year takes half as long again."""
+"""Pages of the file that a SQLite connection keeps: with the 2 MB of its default, joining some thousand comments to their decisions took half as long again."""
 _TRANSIENT: Final = frozenset(["40001", "40P01"])
 """SQLSTATE of transactions that PostgreSQL ended for the sake of another one: try again."""
 _WHY_NOT: Final = (

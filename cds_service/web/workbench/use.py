@@ -4,6 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -24,6 +25,8 @@ from cds_service.web.workbench.sources import Sources
 from cds_service.web.workbench.use_source import UseSource
 from cds_service.web.workbench.use_wish import CHOSEN, FIRST_PERIOD, PERIODS, Wish, offered_by, wish_of
 
+_BESIDE: Final = 2
+"""Threads that ask the store while another draws."""
 _KEEPS_SECONDS: Final = 60.0
 _KEEPS_MOST: Final = 128
 _REMARKS_SHOWN: Final = 20
@@ -113,15 +116,15 @@ def _counted(wish: Wish, source: UseSource, remembered: Remembered, today: date)
     window, filters = wish.window, wish.filters
     lately = Window(today - timedelta(days=QUIET_DAYS - 1), today, "day")
     place = replace(filters, rule=None)
-    seen = Seen(
-        report=source.usage(window, filters),
-        lately=remembered.get(("lately", lately, place), lambda: source.usage(lately, place)),
-        alarms=[one for one in remembered.get(("alarms", place), lambda: source.alarms(place)) if filters.rule in (None, one.rule)],
-        comments=source.comments(window, filters),
-        codes=source.codes(window, filters),
-    )
-    drawn = pictures(seen.report)
-    return Counted(seen, tuple((_anchor(one.title), figure(one, follows_scheme=True)) for one in drawn))
+    with ThreadPoolExecutor(_BESIDE) as beside:  # the database works on while the charts are drawn
+        recent = beside.submit(remembered.get, ("lately", lately, place), lambda: source.usage(lately, place))
+        comments = beside.submit(source.comments, window, filters)
+        alarms = beside.submit(remembered.get, ("alarms", place), lambda: source.alarms(place))
+        codes = beside.submit(source.codes, window, filters)
+        report = source.usage(window, filters)
+        drawn = tuple((_anchor(one.title), figure(one, follows_scheme=True)) for one in pictures(report))
+    of_rule = [one for one in alarms.result() if filters.rule in (None, one.rule)]
+    return Counted(Seen(report, recent.result(), of_rule, comments.result(), codes.result()), drawn)
 
 
 def _anchor(title: str) -> str:
