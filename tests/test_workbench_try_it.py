@@ -18,7 +18,7 @@ from cds_service.hooks.parse import read_call
 from cds_service.service import ClientWishes, Decision, Pack, Wishes
 from cds_service.settings import Settings
 from cds_service.web.workbench.card_view import changes, markdown
-from cds_service.web.workbench.order_form import mistakes, request_of, sent_form
+from cds_service.web.workbench.order_form import mistakes, plain_name, request_of, sent_form
 from cds_service.web.workbench.reason_view import order_views, rule_views
 from cds_service.web.workbench.samples import Sample, read_samples, samples_file
 from cds_service.web.workbench.try_it import laid_out
@@ -303,3 +303,19 @@ def test_days_of_a_sample_are_counted_from_the_day_it_is_looked_at(pack: Pack) -
     )
     assert "2031-11-22" in page
     assert "Size of the step" in page
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Fibromyalgia [M79.7]", "Fibromyalgia"),
+        ("naltrexone [50 mg] tablet  [1483744] ", "naltrexone [50 mg] tablet"),
+        ("[M79.7]", ""),
+        ("Fibromyalgia [here]", "Fibromyalgia [here]"),
+        ("Fibromyalgia [M79.7", "Fibromyalgia [M79.7"),
+        ("Fibromyalgia M79.7]", "Fibromyalgia M79.7]"),
+        ("Fibromyalgia [M79.7] and more", "Fibromyalgia [M79.7] and more"),
+    ],
+)
+def test_a_code_in_brackets_behind_a_name_is_no_part_of_it(written: str, name: str) -> None:
+    assert plain_name(written) == name

@@ -39,7 +39,7 @@ _YEARS: Final = 130
 _DAYS: Final = 3650
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?", re.ASCII)
 _WHOLE: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
-_CODED: Final = re.compile(r"(?P<text>.*?)\s*\[(?P<code>[A-Z]?[0-9][0-9A-Z.]{1,17})\]\s*", re.ASCII)
+_CODE: Final = re.compile(r"[A-Z]?[0-9][0-9A-Z.]{1,17}\]", re.ASCII)
 _UCUM: Final = "http://unitsofmeasure.org"
 _RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _DIAGNOSES: Final = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -261,10 +261,14 @@ def _problem(number: int, problem: str) -> dict[str, Any]:
 
 def _concept(written: str, system: str) -> dict[str, Any]:
     """Make a CodeableConcept of a name, and of the code that may stand in brackets behind it."""
-    coded = _CODED.fullmatch(written)
-    if coded is None:
-        return {"text": written}
-    return {"coding": [{"system": system, "code": coded["code"]}], "text": coded["text"]}
+    text, code = _named_and_coded(written)
+    return {"coding": [{"system": system, "code": code}], "text": text} if code else {"text": text}
+
+
+def _named_and_coded(written: str) -> tuple[str, str]:
+    """Part "Fibromyalgia [M79.7]" into name and code; the code is empty where none stands at the end."""
+    name, _, code = written.rstrip().rpartition("[")
+    return (name.rstrip(), code[:-1]) if _CODE.fullmatch(code) else (written, "")
 
 
 def _searchset(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -273,8 +277,7 @@ def _searchset(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def plain_name(written: str) -> str:
     """Return a name without the code behind it, for a reader."""
-    coded = _CODED.fullmatch(written)
-    return coded["text"] if coded else written
+    return _named_and_coded(written)[0]
 
 
 def dose_in_words(product: Product) -> str:
