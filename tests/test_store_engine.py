@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -154,6 +156,23 @@ def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path: Path, is_durable: 
     with opened("sqlite", tmp_path / "new" / "folder", is_durable=is_durable) as store:
         asked = "SELECT journal_mode, synchronous, foreign_keys, timeout FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, pragma_busy_timeout"
         assert store.read(lambda connection: tuple(connection.execute(text(asked)).one())) == ("wal", level, 1, 10000)
+
+
+def test_another_process_that_comes_and_goes_loses_nothing_that_is_written_after_it(tmp_path: Path) -> None:
+    with opened("sqlite", tmp_path) as store:
+        both = threading.Barrier(2)
+        readers = [threading.Thread(target=lambda: store.read(lambda _: both.wait(10))) for _ in range(2)]  # two connections at one time
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        path = store.url.database
+        look = f"import sqlite3; c = sqlite3.connect({path!r}); print(c.execute('SELECT count(*) FROM replay').fetchone()[0]); c.close()"  # noqa: S608 - our own path
+        seen = []
+        for name in ("one", "two", "three"):
+            store.write(lambda connection, name=name: connection.execute(replay.insert(), token(name)))  # type: ignore[misc]
+            seen.append(subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.strip())
+    assert seen == ["1", "2", "3"]
 
 
 def test_a_sqlite_file_is_for_the_service_alone(tmp_path: Path) -> None:

@@ -97,6 +97,42 @@ def test_the_time_of_day_in_the_text_completes_the_elements(answer: Answer) -> N
     assert [("titration-bedtime" in rules) for rules in titles] == [True, False]
 
 
+@pytest.mark.parametrize("most", [amount(2, "{capsule}"), amount(9)])
+@pytest.mark.parametrize("text", ["1 capsule at bedtime", "1 capsule at bedtime as needed"])
+def test_a_limit_in_elements_beside_a_dose_in_words_is_no_dose(text: str, most: Json, answer: Answer) -> None:
+    line = {"text": text, "maxDosePerPeriod": {"numerator": most, "denominator": amount(1, "d")}}
+    assert said(answer, CAPSULE, line) == ({"low": 4.5, "high": 4.5}, "low-dose", {("off-label", "info")})
+
+
+def test_a_limit_in_elements_below_the_dose_in_words_is_a_contradiction(answer: Answer) -> None:
+    line = {"text": "2 capsules at bedtime", "maxDosePerPeriod": {"numerator": amount(1, "{capsule}"), "denominator": amount(1, "d")}}
+    assert ("dose", "warning") in said(answer, CAPSULE, line)[2]
+
+
+@pytest.mark.parametrize(
+    ("elements", "dose", "findings"),
+    [
+        (1.5, {"low": 1.5, "high": 4.5}, {("off-label", "info")}),
+        (4.5, {"low": 1.5, "high": 4.5}, {("off-label", "info")}),
+        (3, {"low": 3, "high": 3}, {("off-label", "info"), ("dose", "warning")}),
+    ],
+)
+def test_elements_may_give_the_first_or_the_last_step_of_the_text(elements: float, dose: Json, findings: Any, answer: Answer) -> None:  # noqa: ANN401
+    text = "1.5 mg at bedtime for 2 weeks, then 3 mg at bedtime for 2 weeks, then 4.5 mg at bedtime"
+    line = {"timing": DAILY, "doseAndRate": [{"doseQuantity": amount(elements)}], "text": text}
+    assert said(answer, INGREDIENT, line)[::2] == (dose, findings)
+
+
+def test_what_a_text_allows_counts_as_a_step(answer: Answer) -> None:
+    text = "1 cap nightly, may increase to 2 caps nightly after 2 weeks"
+    assert said(answer, START_CAPSULE, {"text": text})[0] == {"low": 1.5, "high": 3}
+
+
+def test_a_text_for_what_is_no_indication_leaves_the_problem_list(answer: Answer) -> None:
+    line = {**ONE_CAPSULE, "text": "1 capsule daily for liver failure"}
+    assert said(answer, CAPSULE, line)[2] == {("off-label", "info")}
+
+
 def test_the_patient_instruction_is_read_where_there_is_no_text(answer: Answer) -> None:
     assert said(answer, CAPSULE, {"patientInstruction": "Take one capsule at bedtime"})[0] == {"low": 4.5, "high": 4.5}
 

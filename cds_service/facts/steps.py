@@ -47,8 +47,13 @@ class Line:
     @property
     def is_silent(self) -> bool:
         """Words alone: no dose, no timing, no limit, and nothing dropped that could have been one."""
+        return self.is_limit_at_most and not self.dosage.max_dose_per_period
+
+    @property
+    def is_limit_at_most(self) -> bool:
+        """No dose and no timing, at most a limit: beside a text that gives the dose it is a limit and no dose."""
         dosage = self.dosage
-        said = dosage.doses or dosage.timing or dosage.max_dose_per_period
+        said = dosage.doses or dosage.timing
         return not said and not any(is_dropped(dosage, element) for element in ("dose", "timing", "max"))
 
 

@@ -64,7 +64,9 @@ def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date)
     if not record.dosages or record.dropped or any(line.dropped for line in record.dosages) or isinstance(record.drug, Unknown):
         return record
     readings = [_read(line, record.drug, drug_words) for line in record.dosages]
-    silent = [line.is_silent for line in lines_of(record)]
+    silent = [
+        line.is_silent or (line.is_limit_at_most and _tells_dose(reading)) for line, reading in zip(lines_of(record), readings, strict=True)
+    ]
     if all(silent):
         joined = _from_text(record, readings)
     elif len(record.dosages) > 1:
@@ -72,6 +74,10 @@ def with_text(record: MedicationRecord, drug_words: frozenset[str], today: date)
     else:
         joined = _beside_text(record, readings[0], today)
     return replace(joined, text_contradicts=True) if _instruction_contradicts(record, joined, drug_words, today) else joined
+
+
+def _tells_dose(reading: SigReading | Unknown) -> bool:
+    return isinstance(reading, SigReading) and all(dosage.doses for dosage in reading.dosages)
 
 
 def _read(line: Dosage, drug: DrugMatch, drug_words: frozenset[str]) -> SigReading | Unknown:
