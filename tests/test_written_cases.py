@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 
+from cds_service.facts.written import with_text
+from cds_service.fhir.elements import Dosage
+from cds_service.unknown import Unknown
+from tests.cards_floor import record
 from tests.clinic import (
     DAILY,
     FIBROMYALGIA,
     INGREDIENT,
     TABLET_50,
+    TODAY,
     VIVITROL,
     Json,
     amount,
@@ -183,3 +188,13 @@ def test_a_text_that_is_not_understood_beside_elements_changes_nothing(answer: A
         "low-dose",
         {("off-label", "info")},
     )
+
+
+def test_a_text_that_gives_another_dose_and_no_time_is_a_contradiction(answer: Answer) -> None:
+    assert said(answer, CAPSULE, {**ONE_CAPSULE, "text": "Take 2 capsules"})[2] == {("off-label", "info"), ("dose", "warning")}
+    assert said(answer, CAPSULE, {**ONE_CAPSULE, "text": "Take 1 capsule"})[2] == {("off-label", "info")}
+
+
+def test_lines_of_words_of_which_one_holds_steps_say_why_they_stay_unread() -> None:
+    lines = (Dosage(text="1 capsule at bedtime for 2 weeks, then 2 capsules at bedtime"), Dosage(text="1 capsule in the morning"))
+    assert with_text(record(dosages=lines), frozenset(), TODAY).text_refused == Unknown("sig-ambiguous")
