@@ -173,8 +173,9 @@ def _of_rule(rule: str, fired: Counts, calls: Counts, today: date) -> Iterator[A
         for day, numbers in days.items():
             whole[day] = [one + other for one, other in zip(whole.get(day, (0, 0)), numbers, strict=True)]
     alarm = _alarm(rule, None, whole, today)
-    if alarm or len(by_place) == 1:
-        yield from [alarm] if alarm else []
+    if alarm:
+        yield alarm
+    if alarm or len(by_place) == 1:  # one place is all of them
         return
     yield from (alarm for place in sorted(by_place) if (alarm := _alarm(rule, place, by_place[place], today)))
 

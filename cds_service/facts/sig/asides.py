@@ -26,7 +26,7 @@ _JOINTS: Final = frozenset({"and", "to"})
 _ENDINGS: Final = frozenset({("then", "stop"), ("and", "stop"), ("then", "discontinue"), ("and", "discontinue")})
 _NOON: Final = 12
 _MIDNIGHT: Final = 24
-_EVENING: Final = 18
+_EVENING: Final = 20
 _BEFORE_DAWN: Final = 5
 """Hours of the day between which "at night" is what a window means."""
 
